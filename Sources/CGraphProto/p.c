@@ -1,0 +1,1 @@
+int CGraphProto(void){return 0;}

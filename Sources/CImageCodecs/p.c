@@ -1,0 +1,1 @@
+int CImageCodecs(void){return 0;}

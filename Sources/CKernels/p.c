@@ -1,0 +1,1 @@
+int CKernels(void){return 0;}

@@ -1,0 +1,80 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A block of bytes that tensors share: owned memory, a mapped file, or memory that something else keeps.
+///
+/// Contents are not synchronised: who writes must be the only user at that time, which the executor's
+/// plan guarantees.
+public final class Storage: @unchecked Sendable {
+  public let base: UnsafeMutableRawPointer
+  public let byteCount: Int
+  private let release: (() -> Void)?
+
+  /// Alignment of owned memory, in bytes: a cache line, and the widest vector register.
+  public static let alignment = 64
+
+  /// Owned, uninitialised memory of at least one byte.
+  public init(byteCount: Int) {
+    precondition(byteCount >= 0)
+    self.byteCount = byteCount
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: max(byteCount, 1), alignment: Storage.alignment)
+    base = memory
+    release = { memory.deallocate() }
+  }
+
+  /// Memory that `owner` keeps alive, such as an arena or a mapped file.
+  public init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject?) {
+    self.base = base
+    self.byteCount = byteCount
+    release = owner.map { kept in { withExtendedLifetime(kept) {} } }
+  }
+
+  deinit { release?() }
+}
+
+/// A file mapped for reading. Pages come in as they are touched and cost no copy.
+public final class MappedFile: Sendable {
+  public let path: String
+  public let storage: Storage
+
+  /// Maps the whole of a regular file.
+  /// - Throws: `DataError` that names the file when it cannot be opened, is a folder, or cannot be mapped.
+  public init(path: String) throws {
+    self.path = path
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw DataError("\(path): \(String(cString: strerror(errno)))") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw DataError("\(path): \(String(cString: strerror(errno)))")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw DataError("\(path): not a regular file") }
+    let size = Int(status.st_size)
+    guard size > 0 else {
+      storage = Storage(byteCount: 0)
+      return
+    }
+    guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED
+    else { throw DataError("\(path): \(String(cString: strerror(errno)))") }
+    storage = Storage(base: address, byteCount: size, owner: Mapping(address: address, size: size))
+  }
+
+  public var byteCount: Int { storage.byteCount }
+
+  /// All bytes, valid while the file object lives.
+  public var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: storage.base, count: storage.byteCount)
+  }
+
+  private final class Mapping {
+    let address: UnsafeMutableRawPointer
+    let size: Int
+    init(address: UnsafeMutableRawPointer, size: Int) {
+      self.address = address
+      self.size = size
+    }
+    deinit { munmap(address, size) }
+  }
+}
