@@ -1,0 +1,80 @@
+/// What an operator's name promises: inputs, outputs, types and attributes.
+public struct Schema: Sendable {
+  public let name: String
+  public let domain: String
+  /// The first version of the domain whose form this is; older forms the operator reads are its own matter.
+  public let since: Int
+  public let inputs: [Parameter]
+  public let outputs: [Parameter]
+  /// Allowed element types of each type variable; a parameter without a variable takes any type.
+  public let types: [String: Set<DType>]
+  /// Known attributes with their defaults.
+  public let attributes: [String: Default]
+
+  public init(
+    _ name: String, domain: String = "", since: Int, inputs: [Parameter], outputs: [Parameter],
+    types: [String: Set<DType>] = [:], attributes: [String: Default] = [:]
+  ) {
+    self.name = name
+    self.domain = domain
+    self.since = since
+    self.inputs = inputs
+    self.outputs = outputs
+    self.types = types
+    self.attributes = attributes
+  }
+
+  /// A formal input or output, written as in ONNX's documentation: `"X: T"`, `"B?: T"` (optional),
+  /// `"inputs*: T"` (any number).
+  public struct Parameter: Sendable, ExpressibleByStringLiteral {
+    public let name: String
+    public let type: String?
+    public let isOptional: Bool
+    public let isVariadic: Bool
+
+    public init(stringLiteral text: String) {
+      let parts = text.split(separator: ":", maxSplits: 1)
+      var name = String(parts[0])
+      isOptional = name.hasSuffix("?")
+      isVariadic = name.hasSuffix("*")
+      if isOptional || isVariadic { name.removeLast() }
+      self.name = name
+      type = parts.count > 1 ? parts[1].trimmingPrefix { $0 == " " }.description : nil
+    }
+  }
+
+  /// An attribute's default, or only its kind where there is none.
+  public enum Default: Sendable {
+    case int(Int), float(Float), string(String), ints([Int]), floats([Float]), strings([String])
+    /// No default: the attribute is optional or checked by the operator.
+    case none
+
+    var attribute: Attribute? {
+      switch self {
+      case .int(let value): .int(value)
+      case .float(let value): .float(value)
+      case .string(let value): .string(value)
+      case .ints(let value): .ints(value)
+      case .floats(let value): .floats(value)
+      case .strings(let value): .strings(value)
+      case .none: nil
+      }
+    }
+  }
+
+  /// The formal parameter at a position, variadic tails included.
+  public func input(_ position: Int) -> Parameter? {
+    position < inputs.count ? inputs[position] : inputs.last.flatMap { $0.isVariadic ? $0 : nil }
+  }
+}
+
+extension Set<DType> {
+  public static let floats: Set<DType> = [.float16, .bfloat16, .float32, .float64]
+  public static let integers: Set<DType> = [
+    .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
+  ]
+  public static let numbers: Set<DType> = floats.union(integers)
+  public static let all: Set<DType> = numbers.union([.bool])
+  /// Shapes, axes and indices.
+  public static let indices: Set<DType> = [.int32, .int64]
+}

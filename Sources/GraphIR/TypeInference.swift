@@ -1,0 +1,100 @@
+/// Types of every value of a graph, and the values that are known before it runs.
+public struct TypeInference: Sendable {
+  public private(set) var types: [String: TensorType] = [:]
+  /// Values known from constants and shapes. Only small ones are evaluated, those that shapes depend on.
+  public private(set) var constants: [String: Tensor] = [:]
+  /// The bound operators, in the order of the graph's nodes.
+  public private(set) var operators: [any Operator] = []
+
+  /// Values above this many bytes are not evaluated during inference.
+  public static let foldLimit = 64 * 1024
+
+  /// Infers types through a graph in topological order.
+  /// - Parameters:
+  ///   - inputs: concrete types of fed values, which take the place of declared ones.
+  ///   - pool: runs the small constant nodes.
+  /// - Throws: `DataError` that names the node whose inputs do not fit, with their types.
+  public init(
+    _ graph: Graph, _ set: OperatorSet, inputs: [String: TensorType] = [:], pool: ThreadPool
+  ) throws {
+    for (name, initializer) in graph.initializers {
+      types[name] = initializer.type
+      if let tensor = initializer.tensor, tensor.byteCount <= TypeInference.foldLimit {
+        constants[name] = tensor
+      }
+    }
+    for input in graph.inputs {
+      // A fed value replaces an initializer of the same name, which is only its default.
+      if let given = inputs[input.name] {
+        types[input.name] = given
+        constants[input.name] = nil
+      } else if types[input.name] == nil {
+        types[input.name] = input.type
+      }
+    }
+    for (name, type) in inputs { types[name] = type }
+    operators.reserveCapacity(graph.nodes.count)
+    for node in graph.nodes {
+      let opset = graph.opset(of: node.domain) ?? 1
+      let bound = try set.bind(node, opset: opset)
+      operators.append(bound)
+      try infer(node, bound, set, pool)
+    }
+  }
+
+  private mutating func infer(
+    _ node: Node, _ bound: any Operator, _ set: OperatorSet, _ pool: ThreadPool
+  ) throws {
+    let inputTypes = node.inputs.map { $0.isEmpty ? nil : types[$0] }
+    // A value whose type is not known (an undeclared input) leaves everything after it unknown.
+    if zip(node.inputs, inputTypes).contains(where: { !$0.isEmpty && $1 == nil }) { return }
+    let inputs = InferenceInputs(
+      inputTypes, constants: node.inputs.map { $0.isEmpty ? nil : constants[$0] },
+      outputCount: node.outputs.count)
+    do {
+      try set.checkTypes(type(of: bound).schema, inputTypes)
+      let inferred = try bound.infer(inputs)
+      for (name, type) in zip(node.outputs, inferred) where !name.isEmpty {
+        if type.concreteShape != nil, type.byteCount == nil {
+          throw DataError("output \(type) is too large")
+        }
+        types[name] = type
+      }
+      try fold(node, bound, inputs, inferred, pool)
+    } catch let error as DataError {
+      let shown = inputTypes.map { $0?.description ?? "–" }.joined(separator: ", ")
+      throw DataError("\(node.label) with inputs (\(shown)): \(error.message)")
+    }
+  }
+
+  private mutating func fold(
+    _ node: Node, _ bound: any Operator, _ inputs: InferenceInputs, _ inferred: [TensorType],
+    _ pool: ThreadPool
+  ) throws {
+    if let known = bound.knownOutputs(inputs) {
+      for (name, tensor) in zip(node.outputs, known) where !name.isEmpty { constants[name] = tensor }
+      return
+    }
+    guard node.subgraphs.isEmpty else { return }
+    for (position, name) in node.inputs.enumerated() where !name.isEmpty {
+      if inputs.constant(position) == nil { return }
+    }
+    var outputs: [Tensor?] = []
+    for (name, type) in zip(node.outputs, inferred) {
+      guard let bytes = type.byteCount, bytes <= TypeInference.foldLimit,
+        let shape = type.concreteShape
+      else { return }
+      outputs.append(name.isEmpty ? nil : Tensor(type.dtype, shape))
+    }
+    if bound.aliasing == .view, let source = inputs.constant(0), let shape = inferred[0].concreteShape {
+      constants[node.outputs[0]] = source.reshaped(shape)
+      return
+    }
+    let scratch = Storage(byteCount: bound.workspace(inputs.types, threads: pool.threadCount))
+    try bound.runWidened(
+      inputs.constants, into: outputs,
+      RunContext(
+        pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    for (name, tensor) in zip(node.outputs, outputs) where !name.isEmpty { constants[name] = tensor }
+  }
+}
