@@ -1,0 +1,7 @@
+import GraphIR
+
+extension OperatorSet {
+  /// The family's operators, one line each.
+  static let matrix: [any Operator.Type] = [
+  ]
+}

@@ -1,0 +1,9 @@
+import GraphIR
+
+extension OperatorSet {
+  /// Every operator of this project: ONNX's default domain and our own (`dsd`).
+  ///
+  /// Each family's list is beside its operators: a new operator is one file and one line there.
+  public static let standard = OperatorSet(
+    elementwise + reduction + movement + matrix, opsets: 7...25)
+}
