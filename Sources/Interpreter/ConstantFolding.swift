@@ -3,11 +3,13 @@ import GraphIR
 /// Computes, before the run, every node that depends on constants alone.
 struct ConstantFolding {
   let pool: ThreadPool
+  /// Values whose nodes stay, because a hook wants to see them run.
+  let keep: Set<String>
 
   /// The graph with such nodes replaced by initializers. The graph is sorted and complete.
   func fold(_ graph: Graph, _ operators: OperatorSet, fed: [String: TensorType]) throws -> Graph {
     let inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
-    var result = graph.foldingKnown(inference.constants)
+    var result = graph.foldingKnown(inference.constants, except: keep)
     var known: [String: Tensor] = [:]
     for (name, initializer) in result.initializers where fed[name] == nil {
       if let tensor = initializer.tensor { known[name] = tensor }
@@ -15,7 +17,9 @@ struct ConstantFolding {
     var kept: [Node] = []
     for node in result.nodes {
       let inputs = node.inputs.filter { !$0.isEmpty }
-      guard !node.inputs.isEmpty, node.subgraphs.isEmpty, inputs.allSatisfy({ known[$0] != nil }) else {
+      guard !node.inputs.isEmpty, node.subgraphs.isEmpty, inputs.allSatisfy({ known[$0] != nil }),
+        keep.isDisjoint(with: node.outputs)
+      else {
         kept.append(node)
         continue
       }
@@ -70,12 +74,12 @@ extension Operator {
 
 extension Graph {
   /// The graph with nodes whose outputs are all known replaced by initializers.
-  func foldingKnown(_ constants: [String: Tensor]) -> Graph {
+  func foldingKnown(_ constants: [String: Tensor], except keep: Set<String>) -> Graph {
     var result = self
     result.nodes = []
     for node in nodes {
       let outputs = node.outputs.filter { !$0.isEmpty }
-      if !outputs.isEmpty, outputs.allSatisfy({ constants[$0] != nil }) {
+      if !outputs.isEmpty, outputs.allSatisfy({ constants[$0] != nil }), keep.isDisjoint(with: outputs) {
         for name in outputs { result.initializers[name] = Initializer(constants[name]!) }
       } else {
         result.nodes.append(node)

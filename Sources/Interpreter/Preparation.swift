@@ -61,7 +61,7 @@ public struct Preparation {
     try Preparation.checkComplete(graph, fed)
 
     var inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
-    graph = graph.foldingKnown(inference.constants)
+    graph = graph.foldingKnown(inference.constants, except: Set(observed))
     for rewrite in rewrites {
       inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
       graph = try rewrite.apply(
@@ -78,9 +78,12 @@ public struct Preparation {
       attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
     }
     self.attachments = attachments
-    let everything = Preparation.unique(sourceWanted + attachments.flatMap(\.values))
-    graph = graph.sliced(to: everything, given: Set(fed.keys))
-    graph = try ConstantFolding(pool: pool).fold(graph, operators, fed: fed)
+    let hooked = Preparation.unique(sourceWanted + attachments.flatMap(\.values))
+    graph = graph.sliced(to: hooked, given: Set(fed.keys))
+    graph = try ConstantFolding(pool: pool, keep: Set(attachments.flatMap(\.values)))
+      .fold(graph, operators, fed: fed)
+    // Hooked values stay in the graph without leaving a run as outputs.
+    graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
     let final = try TypeInference(graph, operators, inputs: fed, pool: pool)
     types = final.types
     self.graph = graph
