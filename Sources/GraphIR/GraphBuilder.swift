@@ -128,7 +128,7 @@ public final class GraphBuilder {
 
     /// Emits the node and gives its first output.
     public func callAsFunction(
-      _ inputs: Value?..., name: String? = nil, _ attributes: [String: Attribute] = [:]
+      _ inputs: Value?..., attributes: [String: Attribute] = [:], name: String? = nil
     ) -> Value {
       builder.emit(op, inputs, attributes, name: name)[0]
     }

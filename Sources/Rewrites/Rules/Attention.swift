@@ -74,7 +74,7 @@ extension Rule {
       replacement: { g, match in
         let rank = try match.shape("q").count
         let swapped = Array(0..<rank - 2) + [rank - 1, rank - 2]
-        let k = g.Transpose(match["kT"], ["perm": .ints(swapped)])
+        let k = g.Transpose(match["kT"], attributes: ["perm": .ints(swapped)])
         var attributes: [String: Attribute] = ["scale": .float(Float(try scaling.scale(match)))]
         if rank == 3 {
           // One head: `[batch · heads, length, size]` is ONNX's three-dimensional form as it stands.

@@ -11,6 +11,6 @@ extension Rule {
       let outer = match.ints("outer", "perm") ?? reversed
       let both = outer.map { inner[$0] }
       if both == Array(0..<rank) { return match["x"] }
-      return g.Transpose(match["x"], ["perm": .ints(both)])
+      return g.Transpose(match["x"], attributes: ["perm": .ints(both)])
     })
 }
