@@ -18,7 +18,7 @@ public protocol Hook: AnyObject {
   /// What the hook wants of a node, or nil to leave it alone.
   func selects(_ node: Node, in context: HookContext) throws -> Demand?
 
-  /// The node has run. `values` are the demanded outputs, then the demanded forms. They live in memory that
+  /// The node has run. `values` are the demanded inputs, outputs and forms, in this order. They live in memory that
   /// the plan uses again: copy what must last. Where the demand says `alters`, an element may be set to
   /// another tensor of the same type, which then takes the value's place.
   func didRun(_ node: Node, _ values: inout [Tensor], at position: SweepPosition) throws
@@ -50,14 +50,19 @@ public struct HookContext: Sendable {
 
 /// What a hook wants of one node.
 public struct Demand: Sendable, Equatable {
-  /// Positions of outputs, in the order in which `didRun` gets them.
+  /// Positions of inputs; `didRun` gets them first.
+  public var inputs: [Int]
+  /// Positions of outputs, after the inputs.
   public var outputs: [Int]
   /// Derived forms, after the outputs.
   public var forms: [ValueForm]
   /// Whether `didRun` may replace values.
   public var alters: Bool
 
-  public init(outputs: [Int] = [], forms: [ValueForm] = [], alters: Bool = false) {
+  public init(
+    inputs: [Int] = [], outputs: [Int] = [], forms: [ValueForm] = [], alters: Bool = false
+  ) {
+    self.inputs = inputs
     self.outputs = outputs
     self.forms = forms
     self.alters = alters

@@ -33,8 +33,8 @@ struct PlanBuilder {
       outputTypes[slot] = preparation.types[output.name]
     }
 
-    let lastUse = lastUses()
     let attachments = attachmentsByStep()
+    let lastUse = lastUses(attachments)
     for (position, node) in graph.nodes.enumerated() {
       try append(node, position, lastUse, attachments[position] ?? [])
     }
@@ -49,22 +49,35 @@ struct PlanBuilder {
   }
 
   /// The last step that reads each slot's bytes, through views as well.
-  private func lastUses() -> [Int: Int] {
+  private func lastUses(_ attachments: [Int: [Attachment]]) -> [Int: Int] {
     var last: [Int: Int] = [:]
     for (position, node) in graph.nodes.enumerated() {
       for name in GraphIndex.uses(of: node) { if let slot = slots[name] { last[slot] = position } }
       for name in node.outputs where !name.isEmpty { last[slots[name]!, default: position] = position }
     }
+    for (position, list) in attachments {
+      for name in list.flatMap(\.values) {
+        let slot = slots[name]!
+        last[slot] = max(last[slot] ?? position, position)
+      }
+    }
     return last
   }
 
-  /// A hook runs after the step that makes the last of its values.
+  /// A hook runs right after its node, or after the step that makes the last of its values where the node has
+  /// been rewritten. Hooks on nodes of other parts of the graph are not this plan's.
   private func attachmentsByStep() -> [Int: [Attachment]] {
     let producer = GraphIndex(graph).producer
+    let positions = Dictionary(
+      graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     var result: [Int: [Attachment]] = [:]
     for attachment in preparation.attachments {
+      guard attachment.values.allSatisfy({ slots[$0] != nil }) else { continue }
       let made = attachment.values.compactMap { producer[$0] }
-      guard made.count == attachment.values.count, let step = made.max() else { continue }
+      let own = positions[attachment.node.name]
+      guard let step = (made + (own.map { [$0] } ?? [])).max() else { continue }
+      // Inputs of the node may come from another stage, its outputs and forms may not.
+      guard own != nil || made.count == attachment.values.count else { continue }
       result[step, default: []].append(attachment)
     }
     return result
@@ -82,6 +95,7 @@ struct PlanBuilder {
       known.contains { typeOfSlot[$0]?.byteCount == nil }
       || inputs.contains { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
 
+    let hooked = Set(attachments.flatMap(\.values).map { slots[$0]! })
     var viewShape: [Int]?
     var allocates: [Int] = []
     for (index, slot) in outputs.enumerated() where slot >= 0 && !isDynamic {
@@ -96,7 +110,7 @@ struct PlanBuilder {
       }
       if outputTypes[slot] != nil {
         allocates.append(slot)
-      } else if index == 0, let block = reusable(op, inputs, type, position) {
+      } else if index == 0, let block = reusable(op, inputs, type, position, hooked) {
         blockOfSlot[slot] = block
         extend(block, to: lastUse[slot]!)
       } else {
@@ -125,12 +139,12 @@ struct PlanBuilder {
 
   /// The block of an input that dies here and that the output may overwrite.
   private func reusable(
-    _ op: any Operator, _ inputs: [Int], _ type: TensorType, _ position: Int
+    _ op: any Operator, _ inputs: [Int], _ type: TensorType, _ position: Int, _ hooked: Set<Int>
   ) -> Int? {
     guard case .inPlace(let candidates) = op.aliasing else { return nil }
     for candidate in candidates where candidate < inputs.count {
       let slot = inputs[candidate]
-      guard slot >= 0, let block = blockOfSlot[slot], typeOfSlot[slot] == type,
+      guard slot >= 0, !hooked.contains(slot), let block = blockOfSlot[slot], typeOfSlot[slot] == type,
         lifetime(of: block) <= position
       else { continue }
       let sharers = inputs.filter { $0 >= 0 && blockOfSlot[$0] == block }

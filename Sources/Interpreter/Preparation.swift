@@ -46,18 +46,20 @@ public struct Preparation {
     for (name, tensor) in supplied { fed[name] = TensorType(tensor.dtype, tensor.shape) }
     try Preparation.checkFed(fed, graph)
 
-    // Hooks on the source graph see every node that the outputs or they themselves need.
+    // Hooks see every node that what is fed can reach, whether or not the outputs need it.
+    let sinks = hooks.isEmpty ? [] : Preparation.runnableSinks(graph, fed)
+    graph = graph.sliced(to: Preparation.unique(wanted + sinks), given: Set(fed.keys))
     var attachments: [Attachment] = []
-    let reachable = graph.sliced(to: wanted, given: Set(fed.keys))
     let sourceHooks = hooks.filter { $0.view == .source }
     if !sourceHooks.isEmpty {
-      var whole = graph.sliced(to: Preparation.runnable(graph, fed), given: Set(fed.keys))
-      attachments += try Preparation.attach(sourceHooks, to: &whole, operators, types: [:])
+      attachments += try Preparation.attach(sourceHooks, to: &graph, operators, types: [:])
     }
     let observed = attachments.flatMap(\.values)
     let altered = Set(attachments.filter(\.alters).flatMap(\.values))
+    let needsAll = hooks.contains { $0.view == .canonical }
     let sourceWanted = Preparation.unique(wanted + observed)
-    graph = observed.isEmpty ? reachable : graph.sliced(to: sourceWanted, given: Set(fed.keys))
+    let kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
+    graph = graph.sliced(to: kept, given: Set(fed.keys))
     try Preparation.checkComplete(graph, fed)
 
     var inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
@@ -69,7 +71,7 @@ public struct Preparation {
         RewriteContext(
           operators: operators, types: inference.types, constants: inference.constants,
           altered: altered, trace: trace)
-      ).sliced(to: sourceWanted, given: Set(fed.keys)).sorted()
+      ).sliced(to: kept, given: Set(fed.keys)).sorted()
     }
 
     let canonicalHooks = hooks.filter { $0.view == .canonical }
@@ -89,17 +91,20 @@ public struct Preparation {
     self.graph = graph
   }
 
-  /// The values that can be computed from what is fed.
-  private static func runnable(_ graph: Graph, _ fed: [String: TensorType]) -> [String] {
+  /// The values that can be computed from what is fed and that no other such value needs.
+  private static func runnableSinks(_ graph: Graph, _ fed: [String: TensorType]) -> [String] {
     var known = Set(fed.keys).union(graph.initializers.keys)
+    var used: Set<String> = []
     var names: [String] = []
-    for node in graph.nodes where GraphIndex.uses(of: node).allSatisfy(known.contains) {
-      for output in node.outputs where !output.isEmpty {
-        known.insert(output)
-        names.append(output)
-      }
+    for node in graph.nodes {
+      let uses = GraphIndex.uses(of: node)
+      guard uses.allSatisfy(known.contains) else { continue }
+      used.formUnion(uses)
+      let outputs = node.outputs.filter { !$0.isEmpty }
+      known.formUnion(outputs)
+      names += outputs
     }
-    return names
+    return names.filter { !used.contains($0) }
   }
 
   private static func unique(_ names: [String]) -> [String] {
@@ -120,6 +125,12 @@ public struct Preparation {
       for hook in hooks {
         guard let demand = try hook.selects(selected, in: context) else { continue }
         var values: [String] = []
+        for input in demand.inputs {
+          guard input < selected.inputs.count, !selected.inputs[input].isEmpty else {
+            throw DataError("hook \(hook.name): \(selected.label) has no input \(input)")
+          }
+          values.append(selected.inputs[input])
+        }
         for output in demand.outputs {
           guard output < selected.outputs.count, !selected.outputs[output].isEmpty else {
             throw DataError("hook \(hook.name): \(selected.label) has no output \(output)")
