@@ -72,8 +72,9 @@ def compare(ours, theirs):
   """Worst absolute difference per key; infinite when a list of names differs."""
   rows = {k: worst(ours[k], theirs[k]) for k in ("scores", "attention", "bias")}
   rows |= {f"per_timestep.{k}": worst(ours["per_timestep"][k], theirs["per_timestep"][k]) for k in ("attention", "bias")}
-  for key in ("texts", "timesteps", "layers"):
+  for key in ("texts", "timesteps"):
     rows[key] = 0.0 if ours[key] == theirs[key] else float("inf")
+  rows["layers"] = 0.0 if sorted(ours["layers"]) == sorted(theirs["layers"]) else float("inf")
   return rows
 
 
