@@ -132,6 +132,11 @@ public final class GraphBuilder {
     ) -> Value {
       builder.emit(op, inputs, attributes, name: name)[0]
     }
+
+    /// The same without a name of its own: Swift takes nothing unlabelled right after the inputs.
+    public func callAsFunction(_ inputs: Value?..., attributes: [String: Attribute]) -> Value {
+      builder.emit(op, inputs, attributes)[0]
+    }
   }
 }
 
