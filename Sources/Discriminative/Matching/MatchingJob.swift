@@ -25,10 +25,6 @@ public final class MatchingJob {
   private let tokens: [String: [Tensor]]
   private let noise: Tensor
   private let posteriorNoise: Tensor?
-  private let extraHooks: [any Hook]
-
-  /// The value the bias is measured on.
-  private var estimateName: String { options.officialCompat ? "noise_pred" : "noise_estimate" }
 
   /// Prepares the job: nothing but the plan is computed.
   /// - Parameters:
@@ -48,7 +44,6 @@ public final class MatchingJob {
     self.texts = texts
     self.imageNames = imageNames
     self.pixels = pixels
-    extraHooks = hooks
 
     let trainTimesteps = description.scheduler.trainTimesteps
     timesteps = options.timesteps ?? MatchingOptions.spread(options.samples, over: trainTimesteps)
@@ -72,16 +67,7 @@ public final class MatchingJob {
       noise = drawn
     }
 
-    var graph = graph
-    var axes: [String: Axis] = [:]
-    for (input, axis) in description.axes { axes[input] = Axis(rawValue: axis.rawValue) }
-    if options.latent == .sample {
-      graph = try SampleLatent().apply(graph)
-      axes[SampleLatent.input] = .image
-      posteriorNoise = generator.randn([imageNames.count] + latentShape)
-    } else {
-      posteriorNoise = nil
-    }
+    posteriorNoise = options.latent == .sample ? generator.randn([imageNames.count] + latentShape) : nil
 
     let captions = texts + (options.needsEmptyCaption ? [""] : [])
     var tokens: [String: [Tensor]] = [:]
@@ -93,34 +79,10 @@ public final class MatchingJob {
     }
     self.tokens = tokens
 
-    score = AttentionScore(selection: options.layers, pooling: options.pooling)
-    let ownHooks: [any Hook] = options.needsAttention ? [score] : []
-    let types = MatchingJob.inputTypes(description, graph, posterior: posteriorNoise != nil)
-    let estimate = options.officialCompat ? "noise_pred" : "noise_estimate"
-    let preparation = try Preparation(
-      graph, .standard, inputs: types, outputs: options.needsBias ? [estimate] : [],
-      hooks: ownHooks + hooks, rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool)
-    plan = try SweepPlan(preparation, axes: axes, order: [.image, .timestep, .text])
-  }
-
-  /// Types of the pipeline's inputs for one image, one caption and one timestep.
-  static func inputTypes(
-    _ description: PipelineDescription, _ graph: Graph, posterior: Bool
-  ) -> [String: TensorType] {
-    let size = description.imageSize
-    let latent = size / description.latentDownscale
-    let latentType = TensorType(.float32, [1, description.latentChannels, latent, latent])
-    var types: [String: TensorType] = [
-      "pixel_values": TensorType(.float32, [1, 3, size, size]),
-      "timestep": TensorType(.int64, [1]),
-      "noise": latentType,
-    ]
-    for tokenizer in description.tokenizers {
-      types[tokenizer.input] = TensorType(.int64, [1, tokenizer.maxLength])
-    }
-    if description.timeIDs != nil { types["time_ids"] = TensorType(.float32, [1, 6]) }
-    if posterior { types[SampleLatent.input] = latentType }
-    return types
+    let planned = try MatchingPlan(
+      graph, description, options, hooks: hooks, pool: pool)
+    score = planned.score
+    plan = planned.plan
   }
 
   /// The extents of the sweep, the empty caption included.
@@ -149,7 +111,7 @@ public final class MatchingJob {
       if options.needsAttention {
         attention[image][text][step] = try attentionTerm(position)
       }
-      if options.needsBias, let estimate = outputs[estimateName] {
+      if options.needsBias, let estimate = outputs[options.estimateName] {
         errors[image][text][step] = MatchingJob.distance(
           noise.rows(step..<step + 1), estimate.converted(to: .float32))
       }

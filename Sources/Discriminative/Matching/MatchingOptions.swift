@@ -36,6 +36,8 @@ public struct MatchingOptions: Sendable {
   }
 
   var needsBias: Bool { terms != .attention }
+  /// The value that the bias is measured on.
+  var estimateName: String { officialCompat ? "noise_pred" : "noise_estimate" }
   var needsAttention: Bool { terms != .bias }
   /// Whether the empty caption is run.
   var needsEmptyCaption: Bool { needsBias || officialCompat }
