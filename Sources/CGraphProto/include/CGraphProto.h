@@ -1,1 +1,2 @@
-int CGraphProto(void);
+// The messages of Specs/graph.proto.
+#include "graph.pb-c.h"
