@@ -134,6 +134,7 @@ int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result
   if (!cimage_allocate(result, jpeg.image_width, jpeg.image_height)) longjmp(errors.escape, 1);
   jpeg_start_decompress(&jpeg);
   read_rows(&jpeg, result);
+  jpeg_finish_decompress(&jpeg);
   jpeg_destroy_decompress(&jpeg);
   return 1;
 }

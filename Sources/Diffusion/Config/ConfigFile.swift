@@ -44,10 +44,12 @@ public struct ConfigFile: Sendable {
   /// Whether the key is there and not null.
   public func has(_ key: String) -> Bool { self[key] != nil }
 
+  /// A string.
   public func string(_ key: String, default value: String? = nil) throws -> String {
     try get(key, value, "a string") { if case .string(let text) = $0 { text } else { nil } }
   }
 
+  /// `true` or `false`.
   public func bool(_ key: String, default value: Bool? = nil) throws -> Bool {
     try get(key, value, "true or false") { if case .bool(let flag) = $0 { flag } else { nil } }
   }
@@ -57,6 +59,7 @@ public struct ConfigFile: Sendable {
     try get(key, value, "an integer", ConfigFile.integer)
   }
 
+  /// A number, integers included.
   public func double(_ key: String, default value: Double? = nil) throws -> Double {
     try get(key, value, "a number", ConfigFile.number)
   }

@@ -3,6 +3,7 @@ import TensorCore
 
 /// An 8-bit RGB image.
 public struct RGBImage: Sendable, Equatable {
+  /// In pixels, like `height`.
   public let width: Int
   public let height: Int
   /// `[height, width, 3]`, row by row from the top.

@@ -1,7 +1,8 @@
+import TensorCore
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import TensorCore
 
 /// The random numbers of `torch.Generator()` on a CPU: a Mersenne Twister with torch's way to normals.
 ///

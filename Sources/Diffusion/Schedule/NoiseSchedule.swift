@@ -14,28 +14,37 @@ public struct NoiseSchedule: Sendable, Equatable {
 
   /// What the model's output stands for.
   public enum Prediction: String, Sendable, CaseIterable {
+    /// The noise ε.
     case epsilon
+    /// v = √ᾱ ε − √(1 − ᾱ) z₀ (arXiv 2202.00512).
     case velocity = "v_prediction"
+    /// The clean latents z₀.
     case sample
   }
 
+  /// The shapes of β over time that are known.
   public enum BetaSchedule: String, Sendable, CaseIterable {
     case linear
     case scaledLinear = "scaled_linear"
     case squaredCosine = "squaredcos_cap_v2"
   }
 
+  /// How a sampler spreads its steps over the training timesteps.
   public enum TimestepSpacing: String, Sendable, CaseIterable {
     case linspace, leading, trailing
   }
 
   /// diffusers' class name.
   public let className: String
+  /// How the class noises latents.
   public let family: Family
+  /// What the model was trained to give.
   public let prediction: Prediction
   /// ᾱ_t for every training timestep t, `[num_train_timesteps]`.
   public let alphasCumprod: [Float]
+  /// `timestep_spacing`, or the class's default.
   public let timestepSpacing: TimestepSpacing
+  /// `steps_offset`: what a sampler adds to its timesteps.
   public let stepsOffset: Int
 
   /// The number of timesteps the model was trained on; valid ones are `0..<trainTimesteps`.

@@ -12,8 +12,11 @@ public struct CLIPTokenizer: Sendable {
 
   /// The length that captions are padded and cut to, both special tokens included; 77 for CLIP.
   public let maximumLength: Int
+  /// The id in front of every caption, `<|startoftext|>`.
   public let beginningID: Int
+  /// The id behind every caption, `<|endoftext|>`.
   public let endID: Int
+  /// The id that fills the rest: `<|endoftext|>` in SD 1.x, `!` in SD 2.x and in SDXL's second tokenizer.
   public let paddingID: Int
   /// One more than the highest id.
   public let vocabularySize: Int
@@ -42,6 +45,7 @@ public struct CLIPTokenizer: Sendable {
 
   /// A piece of a caption with its id and the word it is part of.
   public struct Token: Sendable, Equatable {
+    /// The place in the vocabulary.
     public let id: Int
     /// As the vocabulary writes it: `dog</w>`.
     public let text: String

@@ -66,7 +66,8 @@ struct SpecialTokens: Sendable {
     var start = text.startIndex
     var position = start
     while position < text.endIndex {
-      let match = firsts.contains(text[position])
+      let match =
+        firsts.contains(text[position])
         ? wanted.filter { text[position...].starts(with: $0.scalars) }
           .max { $0.scalars.count < $1.scalars.count } : nil
       guard let match else {

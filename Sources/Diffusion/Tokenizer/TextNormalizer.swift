@@ -23,9 +23,41 @@ enum TextNormalizer {
     return result
   }
 
+  /// NFC by the tables of Unicode 9, which is what the tokenizers library has: younger scalars combine with
+  /// nothing and stay where they are.
   private static func composed(_ scalars: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
     if scalars.allSatisfy(\.isASCII) { return Array(scalars) }
-    let text = String(String.UnicodeScalarView(scalars))
-    return Array(text.precomposedStringWithCanonicalMapping.unicodeScalars)
+    var result: [Unicode.Scalar] = []
+    var rest = scalars
+    while let first = rest.first {
+      if canCombine(first) {
+        let part = rest.prefix(while: canCombine)
+        // Foundation joins a Hangul syllable and a following final consonant only when the syllable was
+        // decomposed before.
+        let text = String(String.UnicodeScalarView(part)).decomposedStringWithCanonicalMapping
+        result += text.precomposedStringWithCanonicalMapping.unicodeScalars
+        rest = rest[part.endIndex...]
+      } else {
+        result.append(first)
+        rest.removeFirst()
+      }
+    }
+    return result
+  }
+
+  /// False for scalars that combine with no neighbour. Four jamo are named because Foundation takes them,
+  /// each one place outside its range, for a leading consonant, a vowel and final consonants.
+  private static func canCombine(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "\u{1113}", "\u{1176}", "\u{11A7}", "\u{11C3}": false
+    default: scalar.isKnown(toUnicode: 9)
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether a version of Unicode has the scalar; unassigned ones are in none.
+  func isKnown(toUnicode version: Int) -> Bool {
+    isASCII || properties.age.map { $0.major <= version } ?? false
   }
 }

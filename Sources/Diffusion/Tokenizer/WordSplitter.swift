@@ -41,8 +41,10 @@ enum WordSplitter {
     }
   }
 
+  /// By Unicode 16, like the regular expressions of the tokenizers library: younger letters are no letters.
   private static func kind(_ scalar: Unicode.Scalar) -> Kind {
-    switch scalar.properties.generalCategory {
+    guard scalar.isKnown(toUnicode: 16) else { return .other }
+    return switch scalar.properties.generalCategory {
     case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: .letter
     case .decimalNumber, .letterNumber, .otherNumber: .number
     default: scalar.properties.isWhitespace ? .space : .other
