@@ -35,11 +35,11 @@ public struct GraphArguments: ParsableArguments {
       throw error.at(path)
     }
     if let weights {
-      let bound = try graph.bindingWeights(from: weights)
+      let bound = try WeightBinder.bind(graph, to: weights)
       graph = bound.graph
-      if !bound.extra.isEmpty {
+      if let first = bound.unused.first {
         Terminal.note(
-          "note: \(weights) has \(bound.extra.count) tensors that the graph does not use, such as '\(bound.extra[0])'")
+          "note: \(weights) has \(bound.unused.count) tensors that the graph does not use, such as '\(first)'")
       }
     }
     let folder = weights ?? FolderBoundary.folder(of: path)

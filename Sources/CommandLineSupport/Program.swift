@@ -6,14 +6,13 @@ import Foundation
 /// input data, 70 an internal fault.
 public enum Program {
   public static func main(_ command: any ParsableCommand.Type) -> Never {
-    setvbuf(stdout, nil, _IOFBF, 1 << 16)
     do {
       var parsed = try command.parseAsRoot()
       try parsed.run()
-      fflush(stdout)
+      fflush(nil)
       exit(0)
     } catch {
-      fflush(stdout)
+      fflush(nil)
       exit(report(error, of: command))
     }
   }
@@ -31,7 +30,7 @@ public enum Program {
       if code.isSuccess || code == .validationFailure {
         let text = command.fullMessage(for: error)
         if code.isSuccess { print(text) } else { Terminal.note(text) }
-        fflush(stdout)
+        fflush(nil)
         return code.rawValue
       }
       if let exit = error as? ExitCode { return exit.rawValue }

@@ -46,6 +46,13 @@ public struct HookContext: Sendable {
   public let operators: OperatorSet
   /// For each value, the graph inputs it depends on.
   public let dependencies: [String: Set<String>]
+
+  public init(graph: Graph, types: [String: TensorType], operators: OperatorSet) {
+    self.graph = graph
+    self.types = types
+    self.operators = operators
+    dependencies = graph.inputDependencies
+  }
 }
 
 /// What a hook wants of one node.

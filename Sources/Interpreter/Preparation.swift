@@ -117,8 +117,7 @@ public struct Preparation {
     _ hooks: [any Hook], to graph: inout Graph, _ operators: OperatorSet,
     types: [String: TensorType]
   ) throws -> [Attachment] {
-    let context = HookContext(
-      graph: graph, types: types, operators: operators, dependencies: graph.inputDependencies)
+    let context = HookContext(graph: graph, types: types, operators: operators)
     var result: [Attachment] = []
     for position in graph.nodes.indices {
       let selected = graph.nodes[position]

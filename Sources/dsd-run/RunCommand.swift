@@ -133,14 +133,15 @@ struct RunCommand: ParsableCommand {
     }
     // With a hook and no --output, only what the hook wants is computed.
     let wanted = output.isEmpty ? (specs.isEmpty || onlyReplaces(specs) ? nil : []) : output.map(\.name)
-    let trace = self.trace
+    var hooks = extra
+    if let score { hooks.append(score) }
+    let note: (@Sendable (String) -> Void)? = trace ? { @Sendable in Terminal.note($0) } : nil
     let preparation: Preparation
     do {
       preparation = try Preparation(
         loaded.graph, .standard,
         inputs: feeds.mapValues { TensorType($0.dtype, $0.shape) }, outputs: wanted,
-        hooks: extra + (score.map { [$0] } ?? []), rewrites: [RuleSet.recognition, RuleSet.fusion],
-        pool: pool, trace: trace ? { Terminal.note($0) } : nil)
+        hooks: hooks, rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool, trace: note)
     } catch let error as DataError {
       throw error.at(path)
     }

@@ -95,8 +95,7 @@ struct InspectCommand: ParsableCommand {
 
   /// Attention sites, as hooks find them.
   private func layersText(_ graph: Graph) throws -> String {
-    let context = HookContext(
-      graph: graph, types: [:], operators: .standard, dependencies: graph.inputDependencies)
+    let context = HookContext(graph: graph, types: [:], operators: .standard)
     let layers = graph.nodes.compactMap { AttentionLayer($0, in: context) }
     let cross = layers.filter { $0.role == .cross }
     guard !layers.isEmpty else {
