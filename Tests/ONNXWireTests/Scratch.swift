@@ -14,6 +14,7 @@ final class Scratch {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// The full path of a file in the folder; folders between are made.
+  @discardableResult
   func file(_ name: String) -> String {
     let full = "\(path)/\(name)"
     let parent = (full as NSString).deletingLastPathComponent
@@ -24,7 +25,7 @@ final class Scratch {
   @discardableResult
   func write(_ bytes: [UInt8], as name: String) -> String {
     let full = file(name)
-    FileManager.default.createFile(atPath: full, contents: Data(bytes))
+    try! Data(bytes).write(to: URL(fileURLWithPath: full))
     return full
   }
 

@@ -21,8 +21,8 @@ struct ComponentFiles {
   /// The first candidate in which everything fits, or else the first of all, with what is wrong.
   func best() throws -> Match {
     var first: Match?
-    for catalogues in try candidates() {
-      let match = try match(catalogues)
+    for names in candidates() {
+      let match = try match(names.map { try SafetensorsIndex(path: "\(place)/\($0)") })
       if match.fits { return match }
       if first == nil { first = match }
     }
@@ -36,7 +36,7 @@ struct ComponentFiles {
 
   /// Sets of files in the order in which they are tried: those that the graph names; single files, variants such
   /// as `.fp16.` last; sharded ones.
-  private func candidates() throws -> [[SafetensorsIndex]] {
+  private func candidates() -> [[String]] {
     var names: [[String]] = []
     let own = Set(wanted.map(\.file)).sorted()
     let isThere = own.allSatisfy { $0.hasSuffix(".safetensors") && access("\(place)/\($0)", R_OK) == 0 }
@@ -45,8 +45,7 @@ struct ComponentFiles {
       (ComponentFiles.rank($0), $0) < (ComponentFiles.rank($1), $1)
     }
     names += listed.filter { $0.hasSuffix(".safetensors") && !ComponentFiles.isShard($0) }.map { [$0] }
-    names += listed.filter { $0.hasSuffix(".safetensors.index.json") }.map { [$0] }
-    return try names.map { try $0.map { try SafetensorsIndex(path: "\(place)/\($0)") } }
+    return names + listed.filter { $0.hasSuffix(".safetensors.index.json") }.map { [$0] }
   }
 
   private func match(_ catalogues: [SafetensorsIndex]) throws -> Match {
@@ -114,7 +113,7 @@ struct ComponentFiles {
 
   /// Plain names first, then variants (`model.fp16.safetensors`) and parts that are seldom wanted.
   private static func rank(_ name: String) -> Int {
-    let stem = name.prefix(name.count - (name.hasSuffix(".json") ? 23 : 12))
+    let stem = name.dropLast(name.hasSuffix(".json") ? 23 : 12)
     if ["diffusion_pytorch_model", "model"].contains(stem) { return 0 }
     return stem.contains(".") || stem.contains("non_ema") ? 2 : 1
   }
