@@ -1,0 +1,40 @@
+import GraphIR
+
+/// A copy of `data` with `updates` written at single elements: `Y[i, indices[i, j, k], k] = updates[i, j, k]`
+/// (for `axis` 1), or added, multiplied, or the smaller or larger kept.
+struct ScatterElements: Operator {
+  static let schema = Schema(
+    "ScatterElements", since: 18, inputs: ["data: T", "indices: I", "updates: T"], outputs: ["output: T"],
+    types: ["T": .all, "I": .indices], attributes: ["axis": .int(0), "reduction": .string("none")])
+  static let runsHalf = true
+  let aliasing = Aliasing.inPlace([0])
+  let axis: Int
+  let reduction: ScatterReduction
+
+  init(_ attributes: Attributes) throws {
+    axis = try attributes.int("axis") ?? 0
+    reduction = try ScatterReduction(attributes)
+  }
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    let indices = try inputs.type(1)
+    let updates = try inputs.type(2)
+    try ElementIndexing.check(try inputs.shape(0), indices.shape, axis: axis)
+    guard TensorType(updates.dtype, indices.shape).agrees(with: updates) else {
+      throw DataError("indices \(indices) and updates \(updates) differ in shape")
+    }
+    return [try inputs.type(0)]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    guard let y = outputs[0] else { return }
+    let x = try Movement.input(inputs, 0)
+    let indexTensor = try Movement.input(inputs, 1)
+    let axis = try InferenceInputs.axis(self.axis, rank: x.rank)
+    var offsets = try indexTensor.indices(extent: x.shape[axis], axis: axis)
+    let indexing = ElementIndexing(data: x.shape, indices: indexTensor.shape, axis: axis)
+    for position in offsets.indices { offsets[position] = indexing.offset(position, offsets[position]) }
+    y.assign(x)
+    try reduction.scatter(try Movement.input(inputs, 2), into: y, offsets, length: 1)
+  }
+}

@@ -1,0 +1,37 @@
+import GraphIR
+
+/// Axis `i` of the result is axis `perm[i]` of the input; without `perm` the axes are reversed.
+struct Transpose: Operator {
+  static let schema = Schema(
+    "Transpose", since: 1, inputs: ["data: T"], outputs: ["transposed: T"], types: ["T": .all],
+    attributes: ["perm": .none])
+  static let runsHalf = true
+  let perm: [Int]?
+
+  init(_ attributes: Attributes) throws {
+    perm = try attributes.ints("perm")
+    if let perm, perm.sorted() != Array(perm.indices) {
+      throw DataError("perm \(perm) is not an order of \(perm.count) axes")
+    }
+  }
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    let data = try inputs.type(0)
+    guard let shape = data.shape else {
+      return [TensorType(data.dtype, perm.map { Movement.unknown($0.count) })]
+    }
+    guard let perm else { return [TensorType(data.dtype, shape.reversed())] }
+    guard perm.count == shape.count else { throw DataError("perm \(perm) does not fit rank \(shape.count)") }
+    return [TensorType(data.dtype, perm.map { shape[$0] })]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    guard let y = outputs[0] else { return }
+    let x = try Movement.input(inputs, 0)
+    let order = perm ?? x.shape.indices.reversed()
+    let strides = Shape.strides(x.shape)
+    try Movement.check(y, is: order.map { x.shape[$0] })
+    StridedCopy(shape: y.shape, source: order.map { strides[$0] })
+      .run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)
+  }
+}
