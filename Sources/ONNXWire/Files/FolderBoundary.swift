@@ -27,11 +27,19 @@ public struct FolderBoundary: Sendable {
   /// Whether the folder has something (a file, a folder or a link to one) under this relative name.
   public func contains(_ location: String) -> Bool { access(full(location), F_OK) == 0 }
 
+  /// Whether a location says itself that it stays inside: relative, without `..`.
+  func isInside(_ location: String) -> Bool { FolderBoundary.isInside(location) }
+
+  static func isInside(_ location: String) -> Bool {
+    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
+    return !location.isEmpty && !location.hasPrefix("/") && !parts.contains("..")
+      && !location.utf8.contains(0)
+  }
+
   /// The real path of the file at `location`.
   /// - Throws: `DataError` that names the location when it leads outside, or the file when it is missing.
   public func resolve(_ location: String) throws -> String {
-    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.isEmpty, !location.hasPrefix("/"), !parts.contains(".."), !location.contains("\0") else {
+    guard isInside(location) else {
       throw DataError("'\(location)' is not a path inside the folder \(path)")
     }
     guard let target = FolderBoundary.realPath(full(location)) else {
