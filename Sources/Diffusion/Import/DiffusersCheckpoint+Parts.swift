@@ -9,7 +9,7 @@ extension DiffusersCheckpoint: PipelineParts {
     let second = textEncoders[1]
     let a = first.model.emit(ModuleBuilder(g, first.parameters), ids[0], [.penultimate])
     let b = second.model.emit(ModuleBuilder(g, second.parameters), ids[1], [.penultimate, .projectedPool])
-    return (g.Concat(a[0], b[0], name: "encoder_hidden_states", ["axis": .int(-1)]), b[1])
+    return (g.Concat(a[0], b[0], attributes: ["axis": .int(-1)], name: "encoder_hidden_states"), b[1])
   }
 
   func encodeImage(_ g: GraphBuilder, _ pixels: Value) -> Value {
