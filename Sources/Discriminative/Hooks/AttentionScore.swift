@@ -48,9 +48,6 @@ public final class AttentionScore: Hook {
     return found
   }
 
-  /// Forgets a position that has been read.
-  public func discard(_ position: SweepPosition) { records[position] = nil }
-
   /// The attention layers of the graph.
   static func layers(of context: HookContext) throws -> [AttentionLayer] {
     context.graph.nodes.compactMap { AttentionLayer($0, in: context) }

@@ -20,7 +20,8 @@ public final class MatchingJob {
   /// Counts how often each stage ran; set by `run`.
   public private(set) var lastRun: SweepRun?
 
-  private let score: AttentionScore
+  /// The hook that reads the attention term.
+  public let score: AttentionScore
   private let pixels: (Int) throws -> Tensor
   private let tokens: [String: [Tensor]]
   private let noise: Tensor
@@ -119,6 +120,13 @@ public final class MatchingJob {
       progress?(done, total)
     }
     return assemble(attention, errors)
+  }
+
+  /// s_l of a position of the grid that `run` has been through, for each layer of `score`; the empty caption's
+  /// index is the number of texts.
+  public func layerScores(image: Int, text: Int, timestep: Int) throws -> [Double] {
+    try score.layerScores(at: SweepPosition([.image: image, .text: text, .timestep: timestep]))
+      .map { $0[0] }
   }
 
   private func zeros(_ texts: Int) -> [[[Double]]] {
