@@ -29,12 +29,16 @@ import Testing
       _ = try read(graph([("location", "sub/w.bin"), ("offset", "16")]))
     }
     for offset in ["-1", "x", "99999999999999999999", ""] {
-      expectRefusal("g.onnx", "'w'", "offset") { _ = try read(graph([("location", "all.bin"), ("offset", offset)])) }
+      expectRefusal("g.onnx", "'w'", "offset") {
+        _ = try read(graph([("location", "all.bin"), ("offset", offset)]))
+      }
     }
     expectRefusal("g.onnx", "past the end") {
       _ = try read(graph([("location", "all.bin"), ("offset", "9223372036854775807")]))
     }
-    expectRefusal("g.onnx", "'w'", "16 bytes") { _ = try read(graph([("location", "all.bin"), ("length", "16")])) }
+    expectRefusal("g.onnx", "'w'", "16 bytes") {
+      _ = try read(graph([("location", "all.bin"), ("length", "16")]))
+    }
     expectRefusal("g.onnx", "'w'", "no location") { _ = try read(graph([])) }
   }
 
@@ -54,13 +58,17 @@ import Testing
     outside.write([UInt8](repeating: 0, count: 8), as: "secret")
     scratch.write([UInt8](repeating: 0, count: 8), as: "up")
     for location in [outside.path + "/secret", "../up", "a/../../up", "..", "/etc/passwd"] {
-      expectRefusal("inner/g.onnx", "'w'", location) { _ = try read(graph([("location", location)], as: "inner/g.onnx")) }
+      expectRefusal("inner/g.onnx", "'w'", location) {
+        _ = try read(graph([("location", location)], as: "inner/g.onnx"))
+      }
     }
     scratch.link("inner/link", to: outside.path + "/secret")
     scratch.link("inner/folder", to: outside.path)
     scratch.link("inner/near", to: "../up")
     for location in ["link", "folder/secret", "near"] {
-      expectRefusal("'w'", location, "outside") { _ = try read(graph([("location", location)], as: "inner/g.onnx")) }
+      expectRefusal("'w'", location, "outside") {
+        _ = try read(graph([("location", location)], as: "inner/g.onnx"))
+      }
     }
     // A link that stays inside is no one's business.
     scratch.write([0, 0, 128, 63, 0, 0, 0, 64], as: "inner/data")
@@ -85,12 +93,14 @@ import Testing
     for location in ["other.bin", "ref.bin"] {
       expectRefusal(location, "outside") { _ = try read(graph([("location", location)], as: name)) }
     }
-    #expect(try read(graph([("location", "w.bin")], as: "\(repository)/snapshots/rev/unet/g.onnx")) == [1, 2])
+    #expect(
+      try read(graph([("location", "w.bin")], as: "\(repository)/snapshots/rev/unet/g.onnx")) == [1, 2])
   }
 
   @Test func attributesMayPointOutsideToo() throws {
     scratch.write([0, 0, 128, 63, 0, 0, 0, 64], as: "w.bin")
-    let value = Wire().text(1, "value").message(5, Wire.external("", 1, [2], [("location", "w.bin")])).int(20, 4)
+    let value = Wire().text(1, "value").message(5, Wire.external("", 1, [2], [("location", "w.bin")])).int(
+      20, 4)
     let bytes = Wire.model(Wire.graph([Wire.node("Constant", [], ["c"], [value])]))
     let read = try GraphReader.read(bytes, folder: scratch.path)
     #expect(read.nodes[0].attributes["value"] == .tensor(Tensor([Float(1), 2], shape: [2])))

@@ -4,7 +4,9 @@ import Testing
 @testable import ONNXWire
 
 @Suite struct FunctionExpansionTests {
-  private func expand(_ nodes: [Wire], _ functions: [Wire], opsets: [Wire] = [Wire.opset("", 18)]) throws -> Graph {
+  private func expand(_ nodes: [Wire], _ functions: [Wire], opsets: [Wire] = [Wire.opset("", 18)]) throws
+    -> Graph
+  {
     try GraphReader.read(
       Wire.model(Wire.graph(nodes), functions: functions, opsets: opsets + [Wire.opset("f", 1)]))
   }
@@ -27,7 +29,8 @@ import Testing
     #expect(
       graph.nodes.map { "\($0.name): \($0.outputs[0]) = \($0.op)(\($0.inputs.joined(separator: ",")))" } == [
         "call/in/t: call/in/t = Neg(x)", "call/in/e: call/m = Exp(call/in/t)", "y: y = Clip(call/m,,)",
-        "call/v: call/v = Abs(y)", "call_1/in/t: call_1/in/t = Neg(y)", "call_1/in/e: call_1/m = Exp(call_1/in/t)",
+        "call/v: call/v = Abs(y)", "call_1/in/t: call_1/in/t = Neg(y)",
+        "call_1/in/e: call_1/m = Exp(call_1/in/t)",
         "call_1/u: call_1/u = Clip(call_1/m,lo,hi)", "z: z = Abs(call_1/u)",
       ])
     #expect(graph.opsets == ["": 18])
@@ -36,8 +39,14 @@ import Testing
   @Test func attributesComeFromTheCall() throws {
     let function = Wire.function(
       "F", ["x"], ["y"],
-      [Wire.node("Op", ["x"], ["y"], [Wire.reference("axis", to: "a"), Wire.reference("keep", to: "b"),
-        Wire.reference("none", to: "c")])],
+      [
+        Wire.node(
+          "Op", ["x"], ["y"],
+          [
+            Wire.reference("axis", to: "a"), Wire.reference("keep", to: "b"),
+            Wire.reference("none", to: "c"),
+          ])
+      ],
       attributes: ["a", "c"], defaults: [Wire.intAttribute("b", 7)])
     let outer = Wire.function(
       "G", ["x"], ["y"], [Wire.node("F", domain: "f", ["x"], ["y"], [Wire.reference("a", to: "k")])],
@@ -50,14 +59,18 @@ import Testing
       ], [function, outer])
     #expect(
       graph.nodes.map(\.attributes) == [
-        ["axis": .int(1), "keep": .int(7)], ["keep": .int(2), "none": .int(3)], ["axis": .int(9), "keep": .int(7)],
+        ["axis": .int(1), "keep": .int(7)], ["keep": .int(2), "none": .int(3)],
+        ["axis": .int(9), "keep": .int(7)],
       ])
   }
 
   @Test func subgraphsAndConstantsInside() throws {
     let constant = Wire.node(
       "Constant", [], ["c"],
-      [Wire().text(1, "value").message(5, Wire.tensor("", 7, [1]).bytes(9, [5, 0, 0, 0, 0, 0, 0, 0])).int(20, 4)])
+      [
+        Wire().text(1, "value").message(5, Wire.tensor("", 7, [1]).bytes(9, [5, 0, 0, 0, 0, 0, 0, 0])).int(
+          20, 4)
+      ])
     let body = Wire.graph([Wire.node("Add", ["x", "c"], ["t"])]).message(12, Wire().text(1, "t"))
     let function = Wire.function(
       "F", ["s", "x"], ["y"],
@@ -100,8 +113,9 @@ import Testing
   @Test func outputsThatAreInputsAreCopied() throws {
     let function = Wire.function("F", ["x"], ["x", "y", "y"], [Wire.node("Neg", ["x"], ["y"])])
     let graph = try expand([Wire.node("F", domain: "f", ["v"], ["a", "b", "c"])], [function])
-    #expect(graph.nodes.map { "\($0.op) \($0.inputs[0]) \($0.outputs[0])" }
-      == ["Neg v b", "Identity v a", "Identity b c"])
+    #expect(
+      graph.nodes.map { "\($0.op) \($0.inputs[0]) \($0.outputs[0])" }
+        == ["Neg v b", "Identity v a", "Identity b c"])
   }
 
   @Test func operatorSetsAreMerged() throws {
@@ -110,7 +124,8 @@ import Testing
       opsets: [Wire.opset("", 17), Wire.opset("z", 3)])
     // The function uses nothing of the domain whose versions differ.
     #expect(try expand([Wire.node("F", domain: "f", ["x"], ["y"])], [function]).opsets == ["": 18, "z": 3])
-    let other = Wire.function("F", ["x"], ["y"], [Wire.node("Neg", ["x"], ["y"])], opsets: [Wire.opset("", 17)])
+    let other = Wire.function(
+      "F", ["x"], ["y"], [Wire.node("Neg", ["x"], ["y"])], opsets: [Wire.opset("", 17)])
     expectRefusal("node 'y' (f.F)", "version 17 of ai.onnx", "version 18") {
       _ = try expand([Wire.node("F", domain: "f", ["x"], ["y"])], [other])
     }
@@ -138,9 +153,13 @@ import Testing
         level == 0 ? "F" : "F\(level)", ["x"], ["y"],
         (0..<10).map { Wire.node("F\(level + 1)", domain: "f", ["x"], [$0 == 0 ? "y" : "t\($0)"]) })
     }
-    expectRefusal("expand to far more") { _ = try expand(call, bomb + [
-      Wire.function("F20", ["x"], ["y"], [Wire.node("Neg", ["x"], ["y"])])
-    ]) }
+    expectRefusal("expand to far more") {
+      _ = try expand(
+        call,
+        bomb + [
+          Wire.function("F20", ["x"], ["y"], [Wire.node("Neg", ["x"], ["y"])])
+        ])
+    }
     let outside = Wire.node("N", name: "n", [], [], [Wire.reference("a", to: "b")])
     expectRefusal("node 'n' (N)", "attribute 'a'", "outside a function") { _ = try expand([outside], []) }
   }

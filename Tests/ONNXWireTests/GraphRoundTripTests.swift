@@ -64,7 +64,8 @@ import Testing
 
   @Test func externalTensorsStayOutside() throws {
     let tensor = sample(.float32, [40, 50])
-    try SafetensorsWriter.write([("a", sample(.uint8, [3])), ("w", tensor)], to: scratch.file("unet/m.safetensors"))
+    try SafetensorsWriter.write(
+      [("a", sample(.uint8, [3])), ("w", tensor)], to: scratch.file("unet/m.safetensors"))
     let entry = try #require(try SafetensorsFile(path: scratch.file("unet/m.safetensors")).entries["w"])
     var graph = Graph()
     let location = ExternalLocation(path: "unet/m.safetensors", offset: entry.offset, length: entry.length)

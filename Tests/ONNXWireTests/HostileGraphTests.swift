@@ -20,7 +20,8 @@ import Testing
 
   @Test func randomDamageNeverCrashes() throws {
     let function = Wire.function(
-      "F", ["x"], ["y"], [Wire.node("Op", ["x"], ["y"], [Wire.reference("axis", to: "a")])], attributes: ["a"],
+      "F", ["x"], ["y"], [Wire.node("Op", ["x"], ["y"], [Wire.reference("axis", to: "a")])],
+      attributes: ["a"],
       defaults: [Wire.intAttribute("b", 7)])
     let typed = Wire.tensor("t", 1, [2]).bytes(4, [0, 0, 128, 63, 0, 0, 0, 192])
     let external = Wire.external("e", 1, [2], [("location", "x"), ("offset", "1")])

@@ -56,7 +56,8 @@ import Testing
   }
 
   @Test func randomDamageNeverCrashes() throws {
-    let valid = file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", .init(repeating: 1, count: 24))
+    let valid = file(
+      "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", .init(repeating: 1, count: 24))
     var random = TestRandom(3)
     for _ in 0..<2000 {
       var bytes = valid
@@ -67,7 +68,9 @@ import Testing
     }
   }
 
-  private func decode(_ bytes: [UInt8]) throws -> Tensor { try bytes.withUnsafeBytes { try NPYFile.decode($0) } }
+  private func decode(_ bytes: [UInt8]) throws -> Tensor {
+    try bytes.withUnsafeBytes { try NPYFile.decode($0) }
+  }
 
   private func file(_ header: String, _ data: [UInt8], version: UInt8 = 1) -> [UInt8] {
     let size = header.utf8.count

@@ -30,7 +30,8 @@ import Testing
   }
 
   @Test func unalignedTensorIsCopied() throws {
-    let header = #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"#
+    let header =
+      #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"#
       + #""b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}}"#
     let path = try write(header, data: [7] + [0, 0, 128, 63, 0, 0, 0, 64])
     let file = try SafetensorsFile(path: path)
@@ -85,7 +86,9 @@ import Testing
     try refuse("{\(a),\(a)}", ["'a' is given twice"])
     let short = scratch.write([1, 2, 3], as: "short")
     expectRefusal(short, "too short") { _ = try SafetensorsFile(path: short) }
-    expectRefusal("nothing.safetensors") { _ = try SafetensorsFile(path: scratch.file("nothing.safetensors")) }
+    expectRefusal("nothing.safetensors") {
+      _ = try SafetensorsFile(path: scratch.file("nothing.safetensors"))
+    }
   }
 
   @Test func shardsAreOneCatalogue() throws {
@@ -102,7 +105,9 @@ import Testing
     #expect(try both.tensor("x").isIdentical(to: x) && both.tensor("y").isIdentical(to: y))
     let single = try SafetensorsIndex(path: scratch.file("m-1.safetensors"))
     #expect(single.keys == ["x"] && single.entries["x"]?.file == "m-1.safetensors")
-    expectRefusal("m.index.json", "'z'", "m-2") { _ = try SafetensorsIndex(path: index(#""z":"m-2.safetensors""#)) }
+    expectRefusal("m.index.json", "'z'", "m-2") {
+      _ = try SafetensorsIndex(path: index(#""z":"m-2.safetensors""#))
+    }
     expectRefusal("../m-2") { _ = try SafetensorsIndex(path: index(#""y":"../m-2.safetensors""#)) }
     expectRefusal("m-3") { _ = try SafetensorsIndex(path: index(#""y":"m-3.safetensors""#)) }
     let outside = Scratch()

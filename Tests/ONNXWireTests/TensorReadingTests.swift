@@ -43,7 +43,9 @@ import Testing
     expectRefusal("initializer 't'", "string") { _ = try read(Wire.tensor("t", 8, [1]).bytes(6, [65])) }
     expectRefusal("'t'", "complex64") { _ = try read(Wire.tensor("t", 14, [1])) }
     expectRefusal("'t'", "3 bytes") { _ = try read(Wire.tensor("t", 1, [1]).bytes(9, [1, 2, 3])) }
-    expectRefusal("'t'", "0 elements", "[1000000000000]") { _ = try read(Wire.tensor("t", 1, [1_000_000_000_000])) }
+    expectRefusal("'t'", "0 elements", "[1000000000000]") {
+      _ = try read(Wire.tensor("t", 1, [1_000_000_000_000]))
+    }
     expectRefusal("'t'", "not possible") { _ = try read(Wire.tensor("t", 1, [1 << 40, 1 << 40])) }
     expectRefusal("'t'", "not possible") { _ = try read(Wire.tensor("t", 1, [-1])) }
     expectRefusal("'t'", "segments") { _ = try read(Wire.tensor("t", 1, [0]).message(3, Wire().int(1, 0))) }
@@ -58,18 +60,23 @@ import Testing
     }
     expectRefusal("value 'x'", "sequence") { _ = try GraphReader.read(input(Wire().bytes(4, []))) }
     expectRefusal("value 'x'", "optional") { _ = try GraphReader.read(input(Wire().bytes(9, [10, 0]))) }
-    expectRefusal("value 'x'", "string") { _ = try GraphReader.read(input(Wire().message(1, Wire().int(1, 8)))) }
+    expectRefusal("value 'x'", "string") {
+      _ = try GraphReader.read(input(Wire().message(1, Wire().int(1, 8))))
+    }
     let sparse = Wire.graph([]).bytes(15, [])
     expectRefusal("sparse") { _ = try GraphReader.read(Wire.model(sparse)) }
     let node = Wire.node("N", name: "n", [], [], [Wire().text(1, "a").int(20, 9).bytes(10, [])])
-    expectRefusal("node 'n' (N)", "attribute 'a'", "tensors") { _ = try GraphReader.read(Wire.model(Wire.graph([node]))) }
+    expectRefusal("node 'n' (N)", "attribute 'a'", "tensors") {
+      _ = try GraphReader.read(Wire.model(Wire.graph([node])))
+    }
   }
 
   @Test func oldFilesStateNoAttributeKind() throws {
     let node = Wire.node(
       "N", [], ["y"],
       [
-        Wire().text(1, "i").int(3, -3), Wire().text(1, "s").text(4, "t"), Wire().text(1, "is").int(8, 1).int(8, 2),
+        Wire().text(1, "i").int(3, -3), Wire().text(1, "s").text(4, "t"),
+        Wire().text(1, "is").int(8, 1).int(8, 2),
       ])
     let read = try GraphReader.read(Wire.model(Wire.graph([node])))
     #expect(read.nodes[0].attributes == ["i": .int(-3), "s": .string("t"), "is": .ints([1, 2])])

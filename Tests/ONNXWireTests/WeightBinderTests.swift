@@ -37,12 +37,15 @@ import Testing
 
   @Test func otherFilesThanTheGraphNames() throws {
     let wanted = graph([("unet/w", .float32, [2])])
-    func bound() throws -> Tensor { try #require(try wanted.bindingWeights(from: scratch.path).initializers["unet/w"]?.tensor) }
+    func bound() throws -> Tensor {
+      try #require(try wanted.bindingWeights(from: scratch.path).initializers["unet/w"]?.tensor)
+    }
     let shard = sample(.float32, [2], seed: 3)
     try write("unet/big-00001-of-00001.safetensors", [("w", shard)])
     expectRefusal("1 are missing", "unet/w: missing", lines: 2) { _ = try bound() }
     scratch.write(
-      Array(#"{"weight_map":{"w":"big-00001-of-00001.safetensors"}}"#.utf8), as: "unet/big.safetensors.index.json")
+      Array(#"{"weight_map":{"w":"big-00001-of-00001.safetensors"}}"#.utf8),
+      as: "unet/big.safetensors.index.json")
     #expect(try bound().isIdentical(to: shard))
     let half = sample(.float32, [2], seed: 4)
     try write("unet/diffusion_pytorch_model.fp16.safetensors", [("w", half)])
@@ -67,9 +70,12 @@ import Testing
     let prefix = "encoder.mid_block.attentions.0"
     let old = ["query", "key", "value", "proj_attn"]
     let new = ["to_q", "to_k", "to_v", "to_out.0"]
-    for (there, here, thereShape, hereShape) in [(old, new, [4, 4, 1, 1], [4, 4]), (new, old, [4, 4], [4, 4, 1, 1])] {
+    for (there, here, thereShape, hereShape) in [
+      (old, new, [4, 4, 1, 1], [4, 4]), (new, old, [4, 4], [4, 4, 1, 1]),
+    ] {
       try write(
-        "vae/m.safetensors", there.enumerated().map { ("\(prefix).\($1).weight", sample(.float32, thereShape, seed: UInt64($0))) })
+        "vae/m.safetensors",
+        there.enumerated().map { ("\(prefix).\($1).weight", sample(.float32, thereShape, seed: UInt64($0))) })
       let wanted = graph(
         here.map { ("vae_encoder/\(prefix).\($0).weight", .float32, hereShape) }, file: "vae/m.safetensors")
       let result = try WeightBinder.bind(wanted, to: scratch.path)
@@ -96,7 +102,9 @@ import Testing
       "\n  unet/extra: not in the graph", lines: 5
     ) { _ = try wanted.bindingWeights(from: scratch.path) }
     let many = graph((0..<50).map { ("unet/w\($0)", .float32, [1]) }, file: "other/m.safetensors")
-    expectRefusal("50 are missing", "… and 30 more", lines: 22) { _ = try many.bindingWeights(from: scratch.path) }
+    expectRefusal("50 are missing", "… and 30 more", lines: 22) {
+      _ = try many.bindingWeights(from: scratch.path)
+    }
     expectRefusal("nowhere") { _ = try many.bindingWeights(from: scratch.path + "/nowhere") }
     expectRefusal("'unet/w'", "../m.safetensors") {
       _ = try graph([("unet/w", .float32, [1])], file: "../m.safetensors").bindingWeights(from: scratch.path)

@@ -1,5 +1,5 @@
-/// Writes protobuf by hand: what our own writer never writes (typed fields, functions, damage) has to come from
-/// somewhere.
+/// Writes protobuf by hand: what our own writer never writes (typed fields, functions, damage) has to come
+/// from somewhere.
 struct Wire {
   var bytes: [UInt8] = []
 
@@ -32,10 +32,14 @@ struct Wire {
     _ op: String, domain: String = "", overload: String = "", name: String = "", _ inputs: [String],
     _ outputs: [String], _ attributes: [Wire] = []
   ) -> Wire {
-    Wire().texts(1, inputs).texts(2, outputs).text(3, name).text(4, op).messages(5, attributes).text(7, domain)
-      .text(8, overload)
+    Wire().texts(1, inputs).texts(2, outputs).text(3, name).text(4, op).messages(5, attributes).text(
+      7, domain
+    )
+    .text(8, overload)
   }
-  static func intAttribute(_ name: String, _ value: Int) -> Wire { Wire().text(1, name).int(3, value).int(20, 2) }
+  static func intAttribute(_ name: String, _ value: Int) -> Wire {
+    Wire().text(1, name).int(3, value).int(20, 2)
+  }
   static func reference(_ name: String, to other: String) -> Wire {
     Wire().text(1, name).text(21, other).int(20, 2)
   }

@@ -1,7 +1,8 @@
+import TensorCore
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import TensorCore
 
 /// Writes a file so that its name always stands for a whole one: bytes go to a temporary name in the same
 /// folder, and the finished file takes the real name in one step. On an error nothing is left behind.

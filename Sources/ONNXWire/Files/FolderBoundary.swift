@@ -1,7 +1,8 @@
+import TensorCore
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import TensorCore
 
 /// A folder that files named by other files may not leave.
 ///

@@ -10,7 +10,8 @@ struct JSONReader {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// Reads an object, calling `body` at each value with its key. Keys may repeat; that is the caller's matter.
+  /// Reads an object, calling `body` at each value with its key. Keys may repeat; that is the caller's
+  /// matter.
   mutating func object(_ body: (String, inout JSONReader) throws -> Void) throws {
     try expect(UInt8(ascii: "{"))
     try enter()
@@ -61,7 +62,9 @@ struct JSONReader {
       position += 1
       switch byte {
       case UInt8(ascii: "\""):
-        guard let text = String(validating: content, as: UTF8.self) else { throw wrong("text that is not UTF-8") }
+        guard let text = String(validating: content, as: UTF8.self) else {
+          throw wrong("text that is not UTF-8")
+        }
         return text
       case UInt8(ascii: "\\"): content += try escape()
       case 0..<0x20: throw wrong("a control character in a string")

@@ -7,7 +7,7 @@ extension Tensor {
   init(_ dtype: DType, _ shape: [Int], inFile file: MappedFile, at offset: Int) throws {
     guard offset < 0 || (Int(bitPattern: file.storage.base) &+ offset) % dtype.size == 0 else {
       guard let count = Shape.checkedCount(shape),
-        case let (length, overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
+        case (let length, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
       else { throw DataError("a \(dtype) tensor \(Shape.text(shape)) is too large") }
       let view = try Tensor(.uint8, [length], in: file.storage, at: offset)
       self.init(dtype, shape)

@@ -27,7 +27,9 @@ public enum NPYFile {
   /// Reads an array from the bytes of a file.
   /// - Throws: `DataError` without a place.
   public static func decode(_ bytes: UnsafeRawBufferPointer) throws -> Tensor {
-    guard bytes.count >= 10, bytes.prefix(6).elementsEqual(magic) else { throw DataError("is not a .npy file") }
+    guard bytes.count >= 10, bytes.prefix(6).elementsEqual(magic) else {
+      throw DataError("is not a .npy file")
+    }
     let version = bytes[6]
     guard 1...3 ~= version else { throw DataError(".npy version \(version) is not supported") }
     let start = version == 1 ? 10 : 12
@@ -42,7 +44,7 @@ public enum NPYFile {
     guard size <= headerLimit else { throw DataError("the .npy header of \(size) bytes is too long") }
     let header = try NPYHeader(parsing: Array(bytes[start..<start + size]))
     guard let count = Shape.checkedCount(header.shape),
-      case let (length, overflow) = count.multipliedReportingOverflow(by: header.dtype.size), !overflow
+      case (let length, let overflow) = count.multipliedReportingOverflow(by: header.dtype.size), !overflow
     else { throw DataError("the shape \(Shape.text(header.shape)) is too large") }
     let content = UnsafeRawBufferPointer(rebasing: bytes[(start + size)...])
     guard length <= content.count else {

@@ -77,7 +77,8 @@ struct NPYHeader {
 
     mutating func bool() throws -> Bool {
       skipSpace()
-      for (word, value) in [("True", true), ("False", false)] where text[position...].starts(with: word.utf8) {
+      for (word, value) in [("True", true), ("False", false)] where text[position...].starts(with: word.utf8)
+      {
         position += word.utf8.count
         return value
       }

@@ -37,7 +37,9 @@ extension ModelReading {
     to nodes: inout [Node], _ namer: inout NodeNamer
   ) throws {
     guard !caller.calls.contains(key) else { throw DataError("the function calls itself") }
-    guard caller.depth < ModelReading.depthLimit else { throw DataError("function calls are nested too deep") }
+    guard caller.depth < ModelReading.depthLimit else {
+      throw DataError("function calls are nested too deep")
+    }
     let inputs = try texts(function.n_input, function.input)
     let outputs = try texts(function.n_output, function.output)
     guard call.inputs.count <= inputs.count, call.outputs.count <= outputs.count else {
@@ -61,7 +63,11 @@ extension ModelReading {
     var copies: [(from: String, to: String)] = []
     for (name, actual) in zip(outputs, call.outputs) where !actual.isEmpty {
       // An output that is also an input, or named twice, has a name already.
-      if let known = scope.values[name] { copies.append((known, actual)) } else { scope.values[name] = actual }
+      if let known = scope.values[name] {
+        copies.append((known, actual))
+      } else {
+        scope.values[name] = actual
+      }
     }
     for node in body { try append(node.pointee, scope, to: &nodes, &namer) }
     for copy in copies {

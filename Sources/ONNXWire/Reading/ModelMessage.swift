@@ -1,9 +1,10 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
 import CGraphProto
 import CProtobufC
 import TensorCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 /// An unpacked model, freed with this object.
 ///

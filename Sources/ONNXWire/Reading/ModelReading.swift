@@ -3,8 +3,8 @@ import GraphIR
 
 /// Turns an unpacked model into a graph.
 ///
-/// Calls of the file's own functions are replaced by the functions' nodes on the way. Everything happens in one
-/// walk with a `Scope` that says how names and attribute references are to be read.
+/// Calls of the file's own functions are replaced by the functions' nodes on the way. Everything happens in
+/// one walk with a `Scope` that says how names and attribute references are to be read.
 final class ModelReading {
   /// What the names around a node mean: outside functions nothing changes; inside, formal inputs and outputs
   /// stand for the caller's values, other names get the call's prefix.
@@ -107,7 +107,8 @@ final class ModelReading {
     return read
   }
 
-  /// A tensor held by an attribute. Attributes have no place for a location, so external bytes are bound here.
+  /// A tensor held by an attribute. Attributes have no place for a location, so external bytes are bound
+  /// here.
   func attributeTensor(_ proto: UnsafeMutablePointer<Dsd__TensorProto>) throws -> Tensor {
     let read = try initializer(proto)
     if let tensor = read.tensor { return tensor }
@@ -150,8 +151,8 @@ final class ModelReading {
   /// `ai.onnx` is the long name of the default domain.
   static func canonical(domain: String) -> String { domain == "ai.onnx" ? "" : domain }
 
-  /// The model's imports without what expansion has made unnecessary, and without our own domain's, which needs
-  /// none.
+  /// The model's imports without what expansion has made unnecessary, and without our own domain's, which
+  /// needs none.
   private func importedOpsets(usedBy graph: Graph) -> [String: Int] {
     var used: Set<String> = [""]
     func collect(_ graph: Graph) {

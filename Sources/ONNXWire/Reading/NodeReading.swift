@@ -94,8 +94,11 @@ extension ModelReading {
       inner.depth += 1
       return .graph(try graph(body, inner))
     case let other:
-      let names = [9: "tensors", 10: "graphs", 11: "sparse_tensor", 12: "sparse_tensors", 13: "type", 14: "types"]
-      throw DataError("attributes of kind \(names[Int(other.rawValue)] ?? "\(other.rawValue)") are not supported")
+      let names = [
+        9: "tensors", 10: "graphs", 11: "sparse_tensor", 12: "sparse_tensors", 13: "type", 14: "types",
+      ]
+      throw DataError(
+        "attributes of kind \(names[Int(other.rawValue)] ?? "\(other.rawValue)") are not supported")
     }
   }
 

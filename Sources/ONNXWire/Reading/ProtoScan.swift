@@ -3,8 +3,8 @@ import CProtobufC
 import TensorCore
 
 /// Walks protobuf bytes without keeping anything, to refuse what the unpacking must not see: nesting deep
-/// enough to exhaust the stack, lengths that leave their message, and a single message field given twice (which
-/// asks for a merge that no writer needs).
+/// enough to exhaust the stack, lengths that leave their message, and a single message field given twice
+/// (which asks for a merge that no writer needs).
 enum ProtoScan {
   static let depthLimit = 100
 
@@ -34,7 +34,9 @@ enum ProtoScan {
         else { continue }
         if field.pointee.label != PROTOBUF_C_LABEL_REPEATED {
           let bit = UInt64(1) << UInt64(field - kind.fields)
-          if seen & bit != 0 { throw DataError("the field '\(String(cString: field.pointee.name))' is given twice") }
+          if seen & bit != 0 {
+            throw DataError("the field '\(String(cString: field.pointee.name))' is given twice")
+          }
           seen |= bit
         }
         let content = UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(length)])

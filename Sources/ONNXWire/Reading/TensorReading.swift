@@ -9,7 +9,7 @@ enum TensorReading {
     let dtype = try elementType(proto.pointee.data_type)
     let shape = numbers(proto.pointee.n_dims, proto.pointee.dims).map { Int($0) }
     guard let count = Shape.checkedCount(shape),
-      case let (length, overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
+      case (let length, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
     else { throw DataError("the shape \(Shape.text(shape.prefix(64).map { $0 })) is not possible") }
     guard proto.pointee.segment == nil else { throw DataError("tensors in segments are not supported") }
     if proto.pointee.data_location == DSD__TENSOR_PROTO__DATA_LOCATION__EXTERNAL {

@@ -68,7 +68,7 @@ struct SafetensorsHeader {
       throw DataError("the dtype '\(type)' is not one that is supported")
     }
     guard let count = Shape.checkedCount(shape),
-      case let (length, overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
+      case (let length, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
     else { throw DataError("the shape \(Shape.text(shape)) is not possible") }
     guard range[0] >= 0, range[0] <= range[1] else {
       throw DataError("the offsets \(range[0]) to \(range[1]) are not a range")

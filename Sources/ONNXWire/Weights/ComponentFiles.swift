@@ -1,7 +1,8 @@
+import GraphIR
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import GraphIR
 
 /// The safetensors files of one component's folder, and how well each fits the graph's tensors.
 struct ComponentFiles {
@@ -34,8 +35,8 @@ struct ComponentFiles {
 
   private var place: String { component.isEmpty ? folder : "\(folder)/\(component)" }
 
-  /// Sets of files in the order in which they are tried: those that the graph names; single files, variants such
-  /// as `.fp16.` last; sharded ones.
+  /// Sets of files in the order in which they are tried: those that the graph names; single files, variants
+  /// such as `.fp16.` last; sharded ones.
   private func candidates() -> [[String]] {
     var names: [[String]] = []
     let own = Set(wanted.map(\.file)).sorted()

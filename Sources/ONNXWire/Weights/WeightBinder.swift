@@ -2,8 +2,8 @@ import GraphIR
 
 /// Binds a graph's external tensors by name to the safetensors files of another checkpoint folder.
 ///
-/// The first folder of a tensor's location is its component (`unet`), and its key in the component's file is its
-/// name without the first scope: `unet/conv_in.weight` has the key `conv_in.weight`.
+/// The first folder of a tensor's location is its component (`unet`), and its key in the component's file
+/// is its name without the first scope: `unet/conv_in.weight` has the key `conv_in.weight`.
 public struct WeightBinder {
   /// What binding gives.
   public struct Result: Sendable {
@@ -83,8 +83,8 @@ public struct WeightBinder {
 }
 
 extension Graph {
-  /// The graph with its external tensors bound by name to the safetensors files of `folder`, a checkpoint of the
-  /// same architecture (see ``WeightBinder``).
+  /// The graph with its external tensors bound by name to the safetensors files of `folder`, a checkpoint
+  /// of the same architecture (see ``WeightBinder``).
   public func bindingWeights(from folder: String) throws -> Graph {
     try WeightBinder.bind(self, to: folder).graph
   }

@@ -39,7 +39,8 @@ struct ModelWriting {
       (proto.n_input, proto.input) = arena.list(try graph.inputs.map(info))
       (proto.n_output, proto.output) = arena.list(try graph.outputs.map(info))
       let types = graph.valueTypes.sorted { $0.key < $1.key }
-      (proto.n_value_info, proto.value_info) = arena.list(try types.map { try info(ValueInfo($0.key, $0.value)) })
+      (proto.n_value_info, proto.value_info) = arena.list(
+        try types.map { try info(ValueInfo($0.key, $0.value)) })
       (proto.n_initializer, proto.initializer) = arena.list(try graph.initializers.map(initializer))
       (proto.n_node, proto.node) = arena.list(try graph.nodes.map(node))
     }
@@ -54,7 +55,8 @@ struct ModelWriting {
         (proto.n_input, proto.input) = try arena.strings(node.inputs)
         (proto.n_output, proto.output) = try arena.strings(node.outputs)
         let attributes = node.attributes.sorted { $0.key < $1.key }
-        (proto.n_attribute, proto.attribute) = arena.list(try attributes.map { try attribute($0.key, $0.value) })
+        (proto.n_attribute, proto.attribute) = arena.list(
+          try attributes.map { try attribute($0.key, $0.value) })
         (proto.n_metadata_props, proto.metadata_props) = try arena.properties(node.metadata)
       }
     } catch let error as DataError {
