@@ -16,16 +16,20 @@ public enum Dim: Hashable, Sendable {
   /// Applies `body` to known extents; anything else gives `.unknown`.
   public func map(_ body: (Int) -> Int) -> Dim { value.map { .known(body($0)) } ?? .unknown }
 
-  public static func + (a: Dim, b: Dim) -> Dim { combine(a, b, +) }
+  public static func + (a: Dim, b: Dim) -> Dim { combine(a, b, Int.addingReportingOverflow) }
   public static func * (a: Dim, b: Dim) -> Dim {
     if a.value == 1 { return b }
     if b.value == 1 { return a }
-    return combine(a, b, *)
+    return combine(a, b, Int.multipliedReportingOverflow)
   }
 
-  private static func combine(_ a: Dim, _ b: Dim, _ body: (Int, Int) -> Int) -> Dim {
+  /// Extents from a file can be anything: what does not fit is not known.
+  private static func combine(
+    _ a: Dim, _ b: Dim, _ body: (Int) -> (Int) -> (partialValue: Int, overflow: Bool)
+  ) -> Dim {
     guard let x = a.value, let y = b.value else { return .unknown }
-    return .known(body(x, y))
+    let (value, overflow) = body(x)(y)
+    return overflow ? .unknown : .known(value)
   }
 }
 
