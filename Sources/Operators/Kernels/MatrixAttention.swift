@@ -60,7 +60,8 @@ struct AttentionKernel<T: MatrixScalar> {
     block.total.update(repeating: 0, count: count)
     // Both ends of what a query sees grow with it.
     let seen =
-      visible.range(block.batch, block.rows.lowerBound).lowerBound..<max(
+      visible.range(block.batch, block.rows.lowerBound)
+      .lowerBound..<max(
         visible.range(block.batch, block.rows.lowerBound).lowerBound,
         visible.range(block.batch, block.rows.upperBound - 1).upperBound)
     var isFirst = true

@@ -54,7 +54,7 @@ struct ConvolutionPlan {
 
   init(_ shape: ConvolutionShape) {
     self.shape = shape
-    if shape.outputs * 2 <= Self.columnsWanted, shape.batch > 1 {
+    if shape.outputs <= Self.columnsWanted / 2, shape.batch > 1 {
       images = min(shape.batch, Self.columnsWanted / max(shape.outputs, 1))
       positions = shape.outputs
     } else {
@@ -75,7 +75,7 @@ struct ConvolutionPlan {
     }
     rows = (shape.outputChannels + parts - 1) / parts
     let perChannel = Cost.product([shape.taps, images, positions])
-    channels = min(shape.inputChannels, max(1, Self.unfoldedLimit / max(perChannel, 1)))
+    channels = max(1, min(shape.inputChannels, Self.unfoldedLimit / max(perChannel, 1)))
   }
 
   var columns: Int { images * positions }

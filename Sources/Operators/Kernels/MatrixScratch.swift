@@ -58,10 +58,12 @@ struct SlottedScratch<T> {
 enum Cost {
   /// The product, or the largest number when it does not fit.
   static func product(_ factors: [Int]) -> Int {
-    factors.contains(0) ? 0 : factors.reduce(1) {
-      let (product, overflow) = $0.multipliedReportingOverflow(by: $1)
-      return overflow ? .max : product
-    }
+    factors.contains(0)
+      ? 0
+      : factors.reduce(1) {
+        let (product, overflow) = $0.multipliedReportingOverflow(by: $1)
+        return overflow ? .max : product
+      }
   }
 
   /// The number of elements times the factors; 0 while something is not known.

@@ -82,6 +82,7 @@ struct ConvolutionWindow {
   /// Settles axis `axis` of a convolution.
   /// - Throws: `DataError` when the kernel reaches past the padded input.
   func axis(_ axis: Int, input: Int, kernel: Int, rank: Int) throws -> ConvolutionAxis {
+    guard input > 0, input <= Int(Int32.max) else { throw DataError("a spatial axis has extent \(input)") }
     var result = ConvolutionAxis(
       input: input, kernel: kernel, stride: strides?[axis] ?? 1, dilation: dilations?[axis] ?? 1)
     var total = 0
@@ -95,8 +96,8 @@ struct ConvolutionWindow {
       total = max(0, (output - 1) * result.stride + result.reach - input)
       result.padding = padding == .sameUpper ? total / 2 : total - total / 2
     }
-    let (padded, overflow) = input.addingReportingOverflow(total)
-    guard !overflow, padded >= result.reach, input > 0 else {
+    let padded = input + total
+    guard padded >= result.reach else {
       throw DataError(
         "a kernel that reaches over \(result.reach) does not fit \(input) + \(total) padded elements")
     }
