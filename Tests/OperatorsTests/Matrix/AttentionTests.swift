@@ -122,8 +122,9 @@ import Testing
     let past = TensorType(.float32, [1, 1 << 40, Int.max, 4])
     let types = [huge, huge, huge, nil, past, past]
     let inferred = try attention.infer(InferenceInputs(types))
-    #expect(inferred[3].concreteShape == nil)
-    #expect(attention.multiplyAdds(types, inferred) == 0)
+    // No tensor can be that large; counting its work must not trap.
+    #expect(inferred[3].byteCount == nil)
+    #expect(attention.multiplyAdds(types, inferred) >= 0)
     #expect(attention.workspace(types, threads: 2) > 0)
   }
 
