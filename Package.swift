@@ -48,19 +48,15 @@ let package = Package(
       name: "Diffusion", dependencies: ["GraphIR", "ONNXWire", "Operators", "CImageCodecs"]),
     .target(
       name: "Discriminative",
-      dependencies: [
-        "Diffusion", "Rewrites", "Interpreter", .product(name: "Logging", package: "swift-log"),
-      ]),
-    .executableTarget(
-      name: "dsd-run",
+      dependencies: ["Diffusion", "Rewrites", "Interpreter"]),
+    .target(
+      name: "CommandLineSupport",
       dependencies: [
         "Discriminative", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
-    .executableTarget(
-      name: "dsd",
-      dependencies: [
-        "Discriminative", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+    .executableTarget(name: "dsd-run", dependencies: ["CommandLineSupport"]),
+    .executableTarget(name: "dsd", dependencies: ["CommandLineSupport"]),
     .executableTarget(
       name: "QueryNormHook", dependencies: ["Discriminative"], path: "Examples/QueryNormHook"),
 
@@ -77,7 +73,7 @@ let package = Package(
     .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"]),
     .testTarget(name: "DiscriminativeTests", dependencies: ["Discriminative", "TestSupport"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["dsd", "dsd-run", "Discriminative", "TestSupport"]),
+      name: "CommandLineTests", dependencies: ["dsd", "dsd-run", "CommandLineSupport", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

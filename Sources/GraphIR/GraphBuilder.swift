@@ -22,10 +22,10 @@ public final class GraphBuilder {
   private var scopes: [String] = []
   private var used: Set<String>
 
-  /// A builder that appends to `graph`.
-  public init(_ graph: Graph = Graph()) {
+  /// A builder that appends to `graph`; fresh names also differ from those in `avoiding`.
+  public init(_ graph: Graph = Graph(), avoiding: Set<String> = []) {
     self.graph = graph
-    used = graph.allNames
+    used = avoiding.isEmpty ? graph.allNames : graph.allNames.union(avoiding)
   }
 
   /// Names made inside `body` start with `name/` (after the scopes around it).
@@ -128,9 +128,14 @@ public final class GraphBuilder {
 
     /// Emits the node and gives its first output.
     public func callAsFunction(
-      _ inputs: Value?..., name: String? = nil, _ attributes: [String: Attribute] = [:]
+      _ inputs: Value?..., attributes: [String: Attribute] = [:], name: String? = nil
     ) -> Value {
       builder.emit(op, inputs, attributes, name: name)[0]
+    }
+
+    /// The same without a name of its own: Swift takes nothing unlabelled right after the inputs.
+    public func callAsFunction(_ inputs: Value?..., attributes: [String: Attribute]) -> Value {
+      builder.emit(op, inputs, attributes)[0]
     }
   }
 }

@@ -24,6 +24,15 @@ public final class Storage: @unchecked Sendable {
     release = { memory.deallocate() }
   }
 
+  /// Zeros that take memory only where they are touched.
+  init(reserving byteCount: Int) {
+    self.byteCount = byteCount
+    let memory = calloc(max(byteCount, 1) + Storage.alignment, 1)!
+    let misalignment = Int(bitPattern: memory) % Storage.alignment
+    base = misalignment == 0 ? memory : memory + (Storage.alignment - misalignment)
+    release = { free(memory) }
+  }
+
   /// Memory that `owner` keeps alive, such as an arena or a mapped file.
   public init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject?) {
     self.base = base

@@ -65,6 +65,13 @@ public struct Tensor: @unchecked Sendable {
     return result
   }
 
+  /// A tensor of zeros whose memory is only reserved: pages are taken when something touches them.
+  public static func placeholder(_ dtype: DType, _ shape: [Int]) -> Tensor {
+    let count = Shape.count(shape)
+    return Tensor(
+      dtype, shape, count: count, in: Storage(reserving: count * dtype.size), unchecked: 0)
+  }
+
   public var rank: Int { shape.count }
   public var byteCount: Int { count * dtype.size }
 

@@ -1,1 +1,3 @@
-print("x")
+import CommandLineSupport
+
+Program.main(RunCommand.self)

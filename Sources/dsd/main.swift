@@ -1,1 +1,12 @@
-print("x")
+import CommandLineSupport
+
+/// Tools around graph files.
+struct Tools: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dsd",
+    abstract: "Turn checkpoints into graph files, and look into them.",
+    version: "0.1.0",
+    subcommands: [ImportCommand.self, InspectCommand.self])
+}
+
+Program.main(Tools.self)

@@ -1,0 +1,40 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+
+SWIFT ?= swift
+BUILD = $(SWIFT) build -c release
+SAMPLE = Graphs/sample
+APT_PACKAGES = libopenblas-dev libprotobuf-c-dev libpng-dev libjpeg62-turbo-dev pkg-config
+
+.PHONY: demo test build bench format deps proto clean
+
+## Score the sample photograph against captions, through the whole pipeline.
+demo: build
+	@./Tools/demo.sh
+
+## Build both programs: .build/release/dsd and .build/release/dsd-run.
+build: deps
+	$(BUILD) --product dsd
+	$(BUILD) --product dsd-run
+
+## Run every test, in release.
+test: deps
+	$(SWIFT) test -c release -Xswiftc -enable-testing
+
+## Time the operators that matter, and a UNet pass beside ONNX Runtime (needs Python packages, see Tools/bench).
+bench: build
+	@./Tools/bench/run.sh
+
+format:
+	$(SWIFT) format --in-place --recursive --configuration .swift-format Sources Tests Examples Package.swift
+
+## C code of the wire format, from Specs/graph.proto (needs protobuf-c-compiler).
+proto:
+	protoc-c --c_out=Sources/CGraphProto -I Specs Specs/graph.proto
+	mv Sources/CGraphProto/graph.pb-c.h Sources/CGraphProto/include/
+
+## Install the system libraries that are missing (Debian and its relatives).
+deps:
+	@./Tools/install-deps.sh $(APT_PACKAGES)
+
+clean:
+	rm -rf .build

@@ -1,1 +1,0 @@
-int CGraphProto(void){return 0;}

@@ -1,1 +1,0 @@
-int CImageCodecs(void){return 0;}

@@ -1,0 +1,49 @@
+// float32 maps: y[i] = f(x[i]), and y[i] = f(a[i], b[i]) with either side a single number.
+// Input and output may be the same memory.
+#pragma once
+#include "ck_base.h"
+
+void ck_exp_f32(const float *x, float *y, size_t n);
+void ck_log_f32(const float *x, float *y, size_t n);
+void ck_erf_f32(const float *x, float *y, size_t n);
+void ck_tanh_f32(const float *x, float *y, size_t n);
+void ck_sigmoid_f32(const float *x, float *y, size_t n);
+void ck_silu_f32(const float *x, float *y, size_t n);
+void ck_gelu_f32(const float *x, float *y, size_t n);
+void ck_gelu_tanh_f32(const float *x, float *y, size_t n);
+void ck_sqrt_f32(const float *x, float *y, size_t n);
+void ck_reciprocal_f32(const float *x, float *y, size_t n);
+void ck_relu_f32(const float *x, float *y, size_t n);
+void ck_neg_f32(const float *x, float *y, size_t n);
+void ck_abs_f32(const float *x, float *y, size_t n);
+
+// x · sigmoid(alpha · x)
+void ck_swish_f32(const float *x, float *y, size_t n, float alpha);
+// min(max(x, low), high); NaN stays NaN.
+void ck_clip_f32(const float *x, float *y, size_t n, float low, float high);
+
+// Suffixes: vv both are arrays, vs b is one number, sv a is one number.
+void ck_add_vv(const float *a, const float *b, float *y, size_t n);
+void ck_add_vs(const float *a, const float *b, float *y, size_t n);
+void ck_add_sv(const float *a, const float *b, float *y, size_t n);
+void ck_sub_vv(const float *a, const float *b, float *y, size_t n);
+void ck_sub_vs(const float *a, const float *b, float *y, size_t n);
+void ck_sub_sv(const float *a, const float *b, float *y, size_t n);
+void ck_mul_vv(const float *a, const float *b, float *y, size_t n);
+void ck_mul_vs(const float *a, const float *b, float *y, size_t n);
+void ck_mul_sv(const float *a, const float *b, float *y, size_t n);
+void ck_div_vv(const float *a, const float *b, float *y, size_t n);
+void ck_div_vs(const float *a, const float *b, float *y, size_t n);
+void ck_div_sv(const float *a, const float *b, float *y, size_t n);
+void ck_min_vv(const float *a, const float *b, float *y, size_t n);
+void ck_min_vs(const float *a, const float *b, float *y, size_t n);
+void ck_min_sv(const float *a, const float *b, float *y, size_t n);
+void ck_max_vv(const float *a, const float *b, float *y, size_t n);
+void ck_max_vs(const float *a, const float *b, float *y, size_t n);
+void ck_max_sv(const float *a, const float *b, float *y, size_t n);
+
+// Between storage types; 16-bit floats are given as their bits. To 16 bits rounds to nearest even.
+void ck_f16_to_f32(const uint16_t *x, float *y, size_t n);
+void ck_f32_to_f16(const float *x, uint16_t *y, size_t n);
+void ck_bf16_to_f32(const uint16_t *x, float *y, size_t n);
+void ck_f32_to_bf16(const float *x, uint16_t *y, size_t n);

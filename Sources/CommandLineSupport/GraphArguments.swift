@@ -1,0 +1,70 @@
+import Foundation
+
+/// Options that every command on a graph has.
+public struct GraphArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Take the weights by name from another checkpoint folder of the same architecture.",
+      valueName: "folder"))
+  public var weights: String?
+
+  @Option(help: "Threads to compute with (default: one for each core).")
+  public var threads: Int?
+
+  public init() {}
+
+  public func validate() throws {
+    if let threads, threads < 1 || threads > 1024 {
+      throw ValidationError("--threads: \(threads) is not between 1 and 1024")
+    }
+  }
+
+  /// A pool of the asked-for size.
+  public func pool() -> ThreadPool {
+    ThreadPool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+  }
+
+  /// Reads, checks and binds a graph file.
+  /// - Parameter needsWeights: whether a graph without its weights is an error.
+  public func load(_ path: String, needsWeights: Bool = true) throws -> LoadedGraph {
+    var graph = try GraphReader.read(
+      path: path, weights: weights == nil && needsWeights ? .bind : .leave)
+    do {
+      graph = try graph.validated(.standard)
+    } catch let error as DataError {
+      throw error.at(path)
+    }
+    if let weights {
+      let bound = try WeightBinder.bind(graph, to: weights)
+      graph = bound.graph
+      if let first = bound.unused.first {
+        Terminal.note(
+          "note: \(weights) has \(bound.unused.count) tensors that the graph does not use, such as '\(first)'")
+      }
+    }
+    let folder = weights ?? FolderBoundary.folder(of: path)
+    return LoadedGraph(path: path, graph: graph, assets: folder)
+  }
+}
+
+/// A graph with the folder that its tokenizers are in.
+public struct LoadedGraph {
+  public let path: String
+  public let graph: Graph
+  /// The checkpoint's folder.
+  public let assets: String
+}
+
+/// `NAME=FILE` on the command line.
+public struct NamedFile: ExpressibleByArgument {
+  public let name: String
+  public let path: String
+
+  public init?(argument: String) {
+    // A value's name may hold '='; a path rarely does.
+    guard let split = argument.lastIndex(of: "=") else { return nil }
+    name = String(argument[..<split])
+    path = String(argument[argument.index(after: split)...])
+    if name.isEmpty || path.isEmpty { return nil }
+  }
+}

@@ -1,0 +1,41 @@
+@_exported import ArgumentParser
+@_exported import Discriminative
+import Foundation
+
+/// Runs a command and leaves with the exit code that its error stands for: 0 success, 64 wrong usage, 65 bad
+/// input data, 70 an internal fault.
+public enum Program {
+  public static func main(_ command: any ParsableCommand.Type) -> Never {
+    do {
+      var parsed = try command.parseAsRoot()
+      try parsed.run()
+      fflush(nil)
+      exit(0)
+    } catch {
+      fflush(nil)
+      exit(report(error, of: command))
+    }
+  }
+
+  private static func report(_ error: any Error, of command: any ParsableCommand.Type) -> Int32 {
+    switch error {
+    case let error as DataError:
+      Terminal.note("error: \(error.message)")
+      return 65
+    case let error as UsageError:
+      Terminal.note("error: \(error)")
+      return 64
+    default:
+      let code = command.exitCode(for: error)
+      if code.isSuccess || code == .validationFailure {
+        let text = command.fullMessage(for: error)
+        if code.isSuccess { print(text) } else { Terminal.note(text) }
+        fflush(nil)
+        return code.rawValue
+      }
+      if let exit = error as? ExitCode { return exit.rawValue }
+      Terminal.note("internal error: \(error)")
+      return 70
+    }
+  }
+}

@@ -1,0 +1,6 @@
+@_exported import Diffusion
+@_exported import GraphIR
+@_exported import Interpreter
+@_exported import ONNXWire
+@_exported import Operators
+@_exported import Rewrites

@@ -1,0 +1,118 @@
+import Foundation
+import GraphIR
+import ONNXWire
+
+/// A hook as the command line names it: `NAME` or `NAME:key=value,key=value`.
+public struct HookSpec: Sendable {
+  public let name: String
+  public let options: [(key: String, value: String)]
+
+  /// One hook that the programs know.
+  public struct Known: Sendable {
+    public let name: String
+    public let summary: String
+    public let options: [(key: String, help: String)]
+  }
+
+  /// Every hook of the command line, with its options.
+  public static let known: [Known] = [
+    Known(
+      name: "attn-score",
+      summary: "the matching score of images and captions, from cross-attention and noise error",
+      options: [
+        ("layers", "official, all or patterns joined by '+' (as --layers)"),
+        ("pooling", "logsumexp, max, mean or cosine (as --pooling)"),
+      ]),
+    Known(
+      name: "capture", summary: "keep intermediate values of a run",
+      options: [
+        ("match", "pattern over names of nodes or values, such as 'unet/mid_block/*' (default: all)"),
+        ("op", "only nodes of this operator, such as Softmax"),
+        ("form", "of attention nodes: logsumexp, scores or probabilities"),
+        ("out", "a folder for .npy files, or one FILE.safetensors (required)"),
+      ]),
+    Known(
+      name: "replace", summary: "put a value from a file in the place of a computed one",
+      options: [
+        ("value", "the value's name (required with a .npy file)"),
+        ("from", "FILE.npy, or FILE.safetensors whose keys are names of values (required)"),
+      ]),
+  ]
+
+  /// - Throws: `UsageError` for an unknown hook or option.
+  public init(_ text: String) throws {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    name = String(parts[0])
+    guard let known = HookSpec.known.first(where: { [name] in $0.name == name }) else {
+      let names = HookSpec.known.map(\.name).joined(separator: ", ")
+      throw UsageError("--hook: there is no hook '\(name)'; there are \(names) (--hook list tells more)")
+    }
+    var options: [(String, String)] = []
+    if parts.count > 1 {
+      for item in parts[1].split(separator: ",") {
+        let pair = item.split(separator: "=", maxSplits: 1).map(String.init)
+        guard pair.count == 2 else {
+          throw UsageError("--hook \(name): '\(item)' is not key=value")
+        }
+        guard known.options.contains(where: { $0.key == pair[0] }) else {
+          let keys = known.options.map(\.key).joined(separator: ", ")
+          throw UsageError("--hook \(name): unknown option '\(pair[0])'; it has \(keys)")
+        }
+        options.append((pair[0], pair[1]))
+      }
+    }
+    self.options = options
+  }
+
+  public subscript(key: String) -> String? { options.last { $0.key == key }?.value }
+
+  func required(_ key: String) throws -> String {
+    guard let value = self[key] else { throw UsageError("--hook \(name): the option '\(key)=…' is missing") }
+    return value
+  }
+
+  /// The capture hook of this specification. The output folder is made when it is not there.
+  public func makeCapture() throws -> Capture {
+    let out = try required("out")
+    var form: ValueForm?
+    if let text = self["form"] {
+      form = ValueForm(rawValue: text)
+      guard [.logSumExp, .scores, .probabilities].contains(form!) else {
+        throw UsageError("--hook capture: form is logsumexp, scores or probabilities, not '\(text)'")
+      }
+    }
+    if !out.hasSuffix(".safetensors") {
+      do {
+        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+      } catch {
+        throw DataError("--hook capture: cannot make the folder \(out)")
+      }
+    }
+    return Capture(match: self["match"].map { Glob($0) }, op: self["op"], form: form, out: out)
+  }
+
+  /// The replace hook of this specification.
+  public func makeReplace() throws -> Replace {
+    let from = try required("from")
+    if from.hasSuffix(".safetensors") {
+      let file = try SafetensorsFile(path: from)
+      let keys = self["value"].map { [$0] } ?? file.keys
+      return Replace(try Dictionary(uniqueKeysWithValues: keys.map { ($0, try file.tensor($0)) }))
+    }
+    return Replace([try required("value"): try NPYFile.read(path: from)])
+  }
+
+  /// Text of `--hook list`.
+  public static var listing: String {
+    known.map { hook in
+      "\(hook.name): \(hook.summary)\n"
+        + hook.options.map { "    \($0.key)=…  \($0.help)" }.joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
+}
+
+/// Wrong use of a program: exit code 64.
+public struct UsageError: Error, CustomStringConvertible {
+  public let description: String
+  public init(_ message: String) { description = message }
+}

@@ -1,0 +1,75 @@
+import GraphIR
+
+/// A graph compiled for concrete input shapes: the order of steps, where every value lives, and how much
+/// memory and arithmetic a run takes, all known before it starts.
+public final class Plan {
+  public let graph: Graph
+  /// Bytes of the arena that all intermediate values share.
+  public let arenaBytes: Int
+  /// Bytes of scratch memory that the hungriest kernel needs.
+  public let workspaceBytes: Int
+  /// Bytes of outputs, which outlive the run.
+  public let outputBytes: Int
+  /// Bytes of constants, mapped or computed.
+  public let constantBytes: Int
+  /// Multiply-adds of one run.
+  public let multiplyAdds: Int
+
+  /// Memory beyond the constants.
+  public var peakBytes: Int { arenaBytes + workspaceBytes + outputBytes }
+
+  let steps: [Step]
+  /// What each slot holds before a run: constants, and views into the arena.
+  let initial: [Tensor?]
+  let slots: [String: Int]
+  let outputTypes: [Int: TensorType]
+  let pool: ThreadPool
+  let workspace: Storage
+  private let arena: Storage
+
+  /// One node's run.
+  struct Step {
+    let node: Node
+    let op: any Operator
+    let inputs: [Int]
+    let outputs: [Int]
+    /// The output shares its input's bytes and nothing runs.
+    let viewShape: [Int]?
+    /// Shapes are known only at run time.
+    let isDynamic: Bool
+    /// Output slots to allocate anew, because they leave the run.
+    let allocates: [Int]
+    /// Dynamic slots not needed after this step.
+    let releases: [Int]
+    let attachments: [Attachment]
+    let multiplyAdds: Int
+  }
+
+  /// Plans the graph of a preparation, or a part of it.
+  /// - Parameter part: a slice of the prepared graph; its inputs may be any values of it.
+  public init(_ preparation: Preparation, part: Graph? = nil) throws {
+    let graph = part ?? preparation.graph
+    self.graph = graph
+    pool = preparation.pool
+    var builder = PlanBuilder(graph, preparation)
+    try builder.build()
+    let memory = MemoryPlan(builder.blocks)
+    arena = Storage(byteCount: memory.arenaBytes)
+    workspace = Storage(byteCount: builder.workspaceBytes)
+    arenaBytes = memory.arenaBytes
+    workspaceBytes = builder.workspaceBytes
+    outputBytes = builder.outputTypes.values.reduce(0) { $0 + ($1.byteCount ?? 0) }
+    constantBytes = graph.initializers.values.reduce(0) { $0 + Shape.count($1.shape) * $1.dtype.size }
+    multiplyAdds = builder.steps.reduce(0) { $0 + $1.multiplyAdds }
+    steps = builder.steps
+    slots = builder.slots
+    outputTypes = builder.outputTypes
+    var initial = builder.constants
+    for (slot, block) in builder.blockOfSlot {
+      let type = builder.typeOfSlot[slot]!
+      initial[slot] = try Tensor(
+        type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset)
+    }
+    self.initial = initial
+  }
+}

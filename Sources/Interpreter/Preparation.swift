@@ -1,0 +1,210 @@
+import GraphIR
+
+/// A graph made ready for planning: cut to what is asked for, rewritten, with hooks attached and every
+/// constant folded.
+public struct Preparation {
+  public let graph: Graph
+  public let operators: OperatorSet
+  /// Concrete types of every value for the input types given.
+  public let types: [String: TensorType]
+  /// Hooks by the name of the value after whose making they are called.
+  public let attachments: [Attachment]
+  /// Values that hooks supply.
+  public let supplied: [String: Tensor]
+  public let pool: ThreadPool
+
+  /// - Parameters:
+  ///   - inputs: concrete types of what will be fed; a name may be any value of the graph.
+  ///   - outputs: the values wanted; the graph's own outputs when nil.
+  ///   - rewrites: passes applied in order, recognition and fusion.
+  ///   - optional: outputs that need not exist.
+  /// - Throws: `DataError` for missing inputs, unknown values, and whatever inference finds.
+  public init(
+    _ source: Graph, _ operators: OperatorSet, inputs: [String: TensorType],
+    outputs: [String]? = nil, hooks: [any Hook] = [], rewrites: [any GraphRewrite] = [],
+    pool: ThreadPool, trace: (@Sendable (String) -> Void)? = nil
+  ) throws {
+    self.operators = operators
+    self.pool = pool
+    var graph = try source.sorted()
+    let names = graph.valueNames
+    let wanted = outputs ?? graph.outputs.map(\.name)
+    for name in wanted where !names.contains(name) {
+      throw DataError("the graph has no value '\(name)'")
+    }
+    for name in inputs.keys.sorted() where !names.contains(name) {
+      throw DataError("the graph has no value '\(name)' to feed")
+    }
+
+    var supplied: [String: Tensor] = [:]
+    for hook in hooks { supplied.merge(try hook.supplies(graph)) { $1 } }
+    for name in supplied.keys.sorted() where !names.contains(name) {
+      throw DataError("the graph has no value '\(name)' to replace")
+    }
+    self.supplied = supplied
+    var fed = inputs
+    for (name, tensor) in supplied { fed[name] = TensorType(tensor.dtype, tensor.shape) }
+    try Preparation.checkFed(fed, graph)
+
+    // Hooks see every node that what is fed can reach, whether or not the outputs need it.
+    let sinks = hooks.isEmpty ? [] : Preparation.runnableSinks(graph, fed)
+    graph = graph.sliced(to: Preparation.unique(wanted + sinks), given: Set(fed.keys))
+    var attachments: [Attachment] = []
+    let sourceHooks = hooks.filter { $0.view == .source }
+    if !sourceHooks.isEmpty {
+      attachments += try Preparation.attach(sourceHooks, to: &graph, operators, types: [:])
+    }
+    let observed = attachments.flatMap(\.values)
+    let altered = Set(attachments.filter(\.alters).flatMap(\.values))
+    let needsAll = hooks.contains { $0.view == .canonical }
+    let sourceWanted = Preparation.unique(wanted + observed)
+    let kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
+    graph = graph.sliced(to: kept, given: Set(fed.keys))
+    try Preparation.checkComplete(graph, fed)
+
+    var inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+    graph = graph.foldingKnown(inference.constants, except: Set(observed))
+    for rewrite in rewrites {
+      inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+      graph = try rewrite.apply(
+        graph,
+        RewriteContext(
+          operators: operators, types: inference.types, constants: inference.constants,
+          altered: altered, trace: trace)
+      ).sliced(to: kept, given: Set(fed.keys)).sorted()
+    }
+
+    let canonicalHooks = hooks.filter { $0.view == .canonical }
+    if !canonicalHooks.isEmpty {
+      inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+      attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
+    }
+    self.attachments = attachments
+    let hooked = Preparation.unique(sourceWanted + attachments.flatMap(\.values))
+    graph = graph.sliced(to: hooked, given: Set(fed.keys))
+    graph = try ConstantFolding(pool: pool, keep: Set(attachments.flatMap(\.values)))
+      .fold(graph, operators, fed: fed)
+    // Hooked values stay in the graph without leaving a run as outputs.
+    graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
+    let final = try TypeInference(graph, operators, inputs: fed, pool: pool)
+    types = final.types
+    self.graph = graph
+  }
+
+  /// The values that can be computed from what is fed and that no other such value needs.
+  private static func runnableSinks(_ graph: Graph, _ fed: [String: TensorType]) -> [String] {
+    var known = Set(fed.keys).union(graph.initializers.keys)
+    var used: Set<String> = []
+    var names: [String] = []
+    for node in graph.nodes {
+      let uses = GraphIndex.uses(of: node)
+      guard uses.allSatisfy(known.contains) else { continue }
+      used.formUnion(uses)
+      let outputs = node.outputs.filter { !$0.isEmpty }
+      known.formUnion(outputs)
+      names += outputs
+    }
+    return names.filter { !used.contains($0) }
+  }
+
+  private static func unique(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.filter { seen.insert($0).inserted }
+  }
+
+  /// Asks hooks about every node; changes nodes whose forms are demanded.
+  private static func attach(
+    _ hooks: [any Hook], to graph: inout Graph, _ operators: OperatorSet,
+    types: [String: TensorType]
+  ) throws -> [Attachment] {
+    let context = HookContext(graph: graph, types: types, operators: operators)
+    var result: [Attachment] = []
+    for position in graph.nodes.indices {
+      let selected = graph.nodes[position]
+      for hook in hooks {
+        guard let demand = try hook.selects(selected, in: context) else { continue }
+        var values: [String] = []
+        for input in demand.inputs {
+          guard input < selected.inputs.count, !selected.inputs[input].isEmpty else {
+            throw DataError("hook \(hook.name): \(selected.label) has no input \(input)")
+          }
+          values.append(selected.inputs[input])
+        }
+        for output in demand.outputs {
+          guard output < selected.outputs.count, !selected.outputs[output].isEmpty else {
+            throw DataError("hook \(hook.name): \(selected.label) has no output \(output)")
+          }
+          values.append(selected.outputs[output])
+        }
+        for form in demand.forms {
+          let name = "\(selected.name)/\(form.rawValue)"
+          values.append(name)
+          if graph.nodes[position].outputs.contains(name) { continue }
+          let current = graph.nodes[position]
+          guard
+            let type = operators.type(current.op, domain: current.domain),
+            let changed = type.exposing(form, of: current, as: name)
+          else { throw DataError("hook \(hook.name): \(selected.label) cannot give its \(form.rawValue)") }
+          graph.nodes[position] = changed
+        }
+        result.append(Attachment(hook: hook, node: selected, values: values, alters: demand.alters))
+      }
+    }
+    return result
+  }
+
+  /// Fed types must be of the declared kind.
+  private static func checkFed(_ fed: [String: TensorType], _ graph: Graph) throws {
+    var symbols: [String: (extent: Int, input: String)] = [:]
+    for input in graph.inputs {
+      guard let type = fed[input.name], let declared = input.type else { continue }
+      guard type.agrees(with: declared) else {
+        throw DataError("input '\(input.name)' is \(type), the graph wants \(declared)")
+      }
+      guard let shape = type.concreteShape, let dims = declared.shape else { continue }
+      for (extent, dim) in zip(shape, dims) {
+        guard case .symbol(let name) = dim else { continue }
+        if let bound = symbols[name], bound.extent != extent {
+          throw DataError(
+            "inputs '\(bound.input)' and '\(input.name)' disagree about '\(name)': "
+              + "\(bound.extent) and \(extent)")
+        }
+        symbols[name] = (extent, input.name)
+      }
+    }
+  }
+
+  private static func checkComplete(_ graph: Graph, _ fed: [String: TensorType]) throws {
+    let missing = graph.requiredInputs.filter { fed[$0.name] == nil }
+    if !missing.isEmpty {
+      let listed = missing.map { "'\($0.name)' \($0.type?.description ?? "")" }
+      throw DataError("missing input\(missing.count > 1 ? "s" : ""): \(listed.joined(separator: ", "))")
+    }
+    if let (name, initializer) = graph.initializers.first(where: { $0.value.tensor == nil }) {
+      let place = initializer.external.map { " (\($0.path))" } ?? ""
+      throw DataError("weights are not bound, the first is '\(name)'\(place): give --weights FOLDER")
+    }
+  }
+}
+
+extension Graph {
+  /// Every name that stands for a value.
+  public var valueNames: Set<String> {
+    var names = Set(inputs.map(\.name))
+    names.formUnion(initializers.keys)
+    for node in nodes { names.formUnion(node.outputs.filter { !$0.isEmpty }) }
+    return names
+  }
+
+  /// For each value that a node makes, and each input, the graph inputs it depends on. The graph is sorted.
+  public var inputDependencies: [String: Set<String>] {
+    var result: [String: Set<String>] = [:]
+    for input in inputs { result[input.name] = [input.name] }
+    for node in nodes {
+      var union: Set<String> = []
+      for name in GraphIndex.uses(of: node) { if let set = result[name] { union.formUnion(set) } }
+      for output in node.outputs where !output.isEmpty { result[output] = union }
+    }
+    return result
+  }
+}

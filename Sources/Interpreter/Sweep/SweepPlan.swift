@@ -1,0 +1,106 @@
+import GraphIR
+
+/// A graph cut into stages, one for each set of axes: a stage runs once for each combination of its own axes,
+/// however large the whole grid is.
+public final class SweepPlan {
+  /// Loop order, the outermost first.
+  public let order: [Axis]
+  public let stages: [Stage]
+  public let preparation: Preparation
+
+  /// Nodes that depend on the same axes.
+  public final class Stage {
+    /// In loop order.
+    public let axes: [Axis]
+    public let plan: Plan
+    /// Inputs that come from outside.
+    let fed: [String]
+    /// Inputs made by other stages: value and stage.
+    var links: [(value: String, stage: Int)] = []
+    /// Whether the stage makes a wanted output or a hook's value.
+    let isTerminal: Bool
+
+    init(axes: [Axis], plan: Plan, fed: [String], isTerminal: Bool) {
+      self.axes = axes
+      self.plan = plan
+      self.fed = fed
+      self.isTerminal = isTerminal
+    }
+
+    /// Top-level scopes of the stage's nodes, with their multiply-adds.
+    public var components: [String: Int] {
+      var result: [String: Int] = [:]
+      for step in plan.steps {
+        let parts = step.node.name.split(separator: "/", omittingEmptySubsequences: true)
+        result[parts.count > 1 ? String(parts[0]) : "–", default: 0] += step.multiplyAdds
+      }
+      return result
+    }
+  }
+
+  /// - Parameters:
+  ///   - axes: the axis of each input that changes during the sweep; other inputs are the same throughout.
+  ///   - order: loop order, the outermost axis first.
+  public init(_ preparation: Preparation, axes: [String: Axis], order: [Axis]) throws {
+    self.order = order
+    self.preparation = preparation
+    let graph = preparation.graph
+    let analysis = AxisAnalysis(graph, inputs: axes)
+    let index = GraphIndex(graph)
+    let wanted = Set(graph.outputs.map(\.name))
+    let hooked = Set(preparation.attachments.flatMap(\.values))
+
+    // Nodes by their axes, stages in an order in which each comes after those it takes values from.
+    var nodesOf: [Set<Axis>: [Int]] = [:]
+    var axesOfNode: [Set<Axis>] = []
+    for (position, node) in graph.nodes.enumerated() {
+      let uses = GraphIndex.uses(of: node)
+      let set = uses.reduce(into: Set<Axis>()) { $0.formUnion(analysis[$1]) }
+      axesOfNode.append(set)
+      nodesOf[set, default: []].append(position)
+    }
+    let keys = nodesOf.keys.sorted {
+      ($0.count, SweepPlan.text($0, order)) < ($1.count, SweepPlan.text($1, order))
+    }
+    let fedNames = Set(graph.inputs.map(\.name))
+    var stages: [Stage] = []
+    var stageOf: [String: Int] = [:]
+    for key in keys {
+      let positions = nodesOf[key]!
+      let members = Set(positions)
+      var part = graph
+      part.nodes = positions.map { graph.nodes[$0] }
+      let made = Set(part.nodes.flatMap(\.outputs)).subtracting([""])
+      var needed: [String] = []
+      var seen: Set<String> = []
+      for name in part.nodes.flatMap({ GraphIndex.uses(of: $0) })
+      where !made.contains(name) && seen.insert(name).inserted { needed.append(name) }
+      part.initializers = graph.initializers.filter { seen.contains($0.key) && !fedNames.contains($0.key) }
+      let outside = needed.filter { graph.initializers[$0] == nil || fedNames.contains($0) }
+      part.inputs = outside.map { ValueInfo($0, preparation.types[$0]) }
+      let leaving = part.nodes.flatMap(\.outputs).filter { name in
+        !name.isEmpty
+          && (wanted.contains(name)
+            || (index.consumers[name] ?? []).contains { !members.contains($0) })
+      }
+      part.outputs = leaving.map { ValueInfo($0, preparation.types[$0]) }
+      let stage = Stage(
+        axes: order.filter(key.contains), plan: try Plan(preparation, part: part),
+        fed: outside.filter { stageOf[$0] == nil },
+        isTerminal: leaving.contains(where: wanted.contains) || !hooked.isDisjoint(with: made))
+      stage.links = outside.compactMap { name in stageOf[name].map { (name, $0) } }
+      for name in made { stageOf[name] = stages.count }
+      stages.append(stage)
+    }
+    self.stages = stages
+  }
+
+  private static func text(_ axes: Set<Axis>, _ order: [Axis]) -> String {
+    order.enumerated().filter { axes.contains($1) }.map { String($0.offset) }.joined()
+  }
+
+  /// How often each stage runs for a grid of these extents, when everything that is used again is held.
+  public func runs(_ stage: Stage, counts: [Axis: Int]) -> Int {
+    stage.axes.reduce(1) { $0 * (counts[$1] ?? 1) }
+  }
+}

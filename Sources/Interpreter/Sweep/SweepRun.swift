@@ -1,0 +1,134 @@
+import GraphIR
+
+/// One pass of a sweep plan over a grid.
+///
+/// Each stage is evaluated when something needs it, once per combination of its own axes. What later
+/// combinations may need again is held, up to a budget; past it the longest unused goes and is computed again
+/// if needed.
+public final class SweepRun {
+  public let plan: SweepPlan
+  /// Extents of the axes.
+  public let counts: [Axis: Int]
+  /// Bytes that held values may take.
+  public let budget: Int
+  /// How often each stage has run.
+  public private(set) var runs: [Int]
+  /// Bytes held at most.
+  public private(set) var peakHeldBytes = 0
+
+  private let feed: (String, SweepPosition) throws -> Tensor
+  private var held: [Key: Entry] = [:]
+  private var heldBytes = 0
+  private var clock = 0
+
+  private struct Key: Hashable {
+    let stage: Int
+    let indices: [Int]
+  }
+
+  private struct Entry {
+    let values: [String: Tensor]
+    let bytes: Int
+    var lastUse: Int
+  }
+
+  /// - Parameters:
+  ///   - budget: bytes for held values; the default is 4 GiB.
+  ///   - feed: gives the tensor of an input at a position. It is called again when a value is recomputed.
+  public init(
+    _ plan: SweepPlan, counts: [Axis: Int], budget: Int = 4 << 30,
+    feed: @escaping (String, SweepPosition) throws -> Tensor
+  ) {
+    self.plan = plan
+    self.counts = counts
+    self.budget = budget
+    self.feed = feed
+    runs = [Int](repeating: 0, count: plan.stages.count)
+  }
+
+  /// Walks the grid in loop order and hands over the wanted outputs of each position.
+  /// - Parameters:
+  ///   - skip: positions for which it answers true are left out.
+  ///   - visit: gets the outputs by name; they may be kept.
+  public func run(
+    skip: (SweepPosition) -> Bool = { _ in false },
+    visit: (SweepPosition, [String: Tensor]) throws -> Void
+  ) throws {
+    let extents = plan.order.map { counts[$0] ?? 1 }
+    guard extents.allSatisfy({ $0 > 0 }) else { return }
+    var indices = [Int](repeating: 0, count: extents.count)
+    let wanted = plan.preparation.graph.outputs.map(\.name)
+    while true {
+      let position = SweepPosition(Dictionary(uniqueKeysWithValues: zip(plan.order, indices)))
+      if !skip(position) {
+        var outputs: [String: Tensor] = [:]
+        for (number, stage) in plan.stages.enumerated() where stage.isTerminal {
+          let values = try evaluate(number, indices)
+          for name in wanted { if let value = values[name] { outputs[name] = value } }
+        }
+        try visit(position, outputs)
+      }
+      var axis = extents.count - 1
+      while axis >= 0 {
+        indices[axis] += 1
+        if indices[axis] < extents[axis] { break }
+        indices[axis] = 0
+        axis -= 1
+      }
+      if axis < 0 { break }
+      dropPassed(indices)
+    }
+    held = [:]
+    heldBytes = 0
+  }
+
+  private func evaluate(_ number: Int, _ indices: [Int]) throws -> [String: Tensor] {
+    let stage = plan.stages[number]
+    let own = stage.axes.map { indices[plan.order.firstIndex(of: $0)!] }
+    let key = Key(stage: number, indices: own)
+    clock += 1
+    if held[key] != nil {
+      held[key]!.lastUse = clock
+      return held[key]!.values
+    }
+    let position = SweepPosition(Dictionary(uniqueKeysWithValues: zip(stage.axes, own)))
+    var inputs: [String: Tensor] = [:]
+    for (value, source) in stage.links { inputs[value] = try evaluate(source, indices)[value] }
+    for name in stage.fed {
+      inputs[name] = try plan.preparation.supplied[name] ?? feed(name, position)
+    }
+    let values = try stage.plan.run(inputs, at: position)
+    runs[number] += 1
+    hold(key, values, stage)
+    return values
+  }
+
+  /// Keeps a stage's values unless the position moves on at the innermost loop of its axes anyway.
+  private func hold(_ key: Key, _ values: [String: Tensor], _ stage: SweepPlan.Stage) {
+    guard stage.axes.count < plan.order.count || plan.order.isEmpty else { return }
+    let bytes = values.values.reduce(0) { $0 + $1.byteCount }
+    while heldBytes + bytes > budget, let oldest = held.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+      heldBytes -= oldest.value.bytes
+      held[oldest.key] = nil
+    }
+    guard heldBytes + bytes <= budget else { return }
+    held[key] = Entry(values: values, bytes: bytes, lastUse: clock)
+    heldBytes += bytes
+    peakHeldBytes = max(peakHeldBytes, heldBytes)
+  }
+
+  /// Forgets values whose outer loop indices the walk has left behind.
+  private func dropPassed(_ indices: [Int]) {
+    for (key, entry) in held {
+      let axes = plan.stages[key.stage].axes
+      for (depth, axis) in plan.order.enumerated() {
+        guard depth < axes.count, axes[depth] == axis else { break }
+        if key.indices[depth] != indices[depth] {
+          held[key] = nil
+          heldBytes -= entry.bytes
+          break
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import CKernels
+import GraphIR
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Y = 1 / (1 + e^-X).
+struct Sigmoid: RealFunction {
+  static let schema = Schema.map("Sigmoid", since: 13)
+  init(_ attributes: Attributes) {}
+  var vector: FloatMap? { ck_sigmoid_f32 }
+  func value(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+}
+
+/// Y = tanh X.
+struct Tanh: RealFunction {
+  static let schema = Schema.map("Tanh", since: 13)
+  init(_ attributes: Attributes) {}
+  var vector: FloatMap? { ck_tanh_f32 }
+  func value(_ x: Double) -> Double { tanh(x) }
+}
+
+/// Y = max(0, min(1, alpha · X + beta)).
+struct HardSigmoid: RealFunction {
+  static let schema = Schema.map(
+    "HardSigmoid", since: 22, attributes: ["alpha": .float(0.2), "beta": .float(0.5)])
+  let alpha: Double
+  let beta: Double
+
+  init(_ attributes: Attributes) throws {
+    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+    beta = Double(try attributes.required("beta", attributes.float("beta")))
+  }
+
+  func value(_ x: Double) -> Double { Double.greatest(0, Double.least(1, alpha * x + beta)) }
+}
+
+/// Y = X · max(0, min(1, X / 6 + 0.5)).
+struct HardSwish: RealFunction {
+  static let schema = Schema.map("HardSwish", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { x * Double.greatest(0, Double.least(1, x / 6 + 0.5)) }
+}
+
+/// Y = X, or alpha · X below 0.
+struct LeakyRelu: RealFunction {
+  static let schema = Schema.map("LeakyRelu", since: 16, attributes: ["alpha": .float(0.01)])
+  let alpha: Double
+
+  init(_ attributes: Attributes) throws {
+    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+  }
+
+  func value(_ x: Double) -> Double { x < 0 ? alpha * x : x }
+}
+
+/// Y = X, or alpha · (e^X - 1) below 0.
+struct Elu: RealFunction {
+  static let schema = Schema.map("Elu", since: 22, attributes: ["alpha": .float(1)])
+  let alpha: Double
+
+  init(_ attributes: Attributes) throws {
+    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+  }
+
+  func value(_ x: Double) -> Double { x < 0 ? alpha * expm1(x) : x }
+}
+
+/// Y = ln(1 + e^X).
+struct Softplus: RealFunction {
+  static let schema = Schema.map("Softplus", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { Double.greatest(x, 0) + log1p(exp(-abs(x))) }
+}
+
+/// Y = X / (1 + |X|).
+struct Softsign: RealFunction {
+  static let schema = Schema.map("Softsign", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { x.isInfinite ? (x < 0 ? -1 : 1) : x / (1 + abs(x)) }
+}

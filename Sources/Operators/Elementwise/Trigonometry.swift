@@ -1,0 +1,63 @@
+import GraphIR
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+// float32 goes through float64's functions: correctly rounded but for rare ties, and rare in these models.
+
+/// The sine of X in radians.
+struct Sin: RealFunction {
+  static let schema = Schema.map("Sin", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { sin(x) }
+}
+
+/// The cosine of X in radians.
+struct Cos: RealFunction {
+  static let schema = Schema.map("Cos", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { cos(x) }
+}
+
+/// The tangent of X in radians.
+struct Tan: RealFunction {
+  static let schema = Schema.map("Tan", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { tan(x) }
+}
+
+/// The hyperbolic sine.
+struct Sinh: RealFunction {
+  static let schema = Schema.map("Sinh", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { sinh(x) }
+}
+
+/// The hyperbolic cosine.
+struct Cosh: RealFunction {
+  static let schema = Schema.map("Cosh", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { cosh(x) }
+}
+
+/// The arc sine in radians; NaN outside [-1, 1].
+struct Asin: RealFunction {
+  static let schema = Schema.map("Asin", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { asin(x) }
+}
+
+/// The arc cosine in radians; NaN outside [-1, 1].
+struct Acos: RealFunction {
+  static let schema = Schema.map("Acos", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { acos(x) }
+}
+
+/// The arc tangent in radians.
+struct Atan: RealFunction {
+  static let schema = Schema.map("Atan", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { atan(x) }
+}

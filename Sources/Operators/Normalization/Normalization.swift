@@ -1,0 +1,13 @@
+import GraphIR
+
+extension OperatorSet {
+  /// The family's operators, one line each.
+  static let normalization: [any Operator.Type] = [
+    LayerNormalization.self,
+    GroupNormalization.self,
+    InstanceNormalization.self,
+    BatchNormalization.self,
+    LpNormalization.self,
+    RMSNormalization.self,
+  ]
+}

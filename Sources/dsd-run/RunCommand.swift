@@ -1,0 +1,192 @@
+import CommandLineSupport
+import Foundation
+
+/// Runs any graph, with hooks.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dsd-run",
+    abstract: "Run a graph file: score images against captions, or compute any values.",
+    discussion: """
+      Score images against captions with a pipeline graph (made by 'dsd import'):
+        dsd-run graph.pb --hook attn-score --image A.png --text "a dog" --text "a cat"
+      Run any ONNX graph:
+        dsd-run model.onnx --input x=x.npy --output y=y.npy
+      The attention term of a bare UNet, per layer and batch element:
+        dsd-run unet.onnx --hook attn-score --input sample=z.npy --input timestep=t.npy \\
+          --input encoder_hidden_states=e.npy
+      Keep intermediate values:
+        dsd-run model.onnx --input x=x.npy --hook capture:op=Softmax,out=maps
+      """)
+
+  @Argument(help: "The graph file: .pb or .onnx.")
+  var graph: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A hook with its options, NAME:key=value,…; 'list' tells which there are.", valueName: "hook"))
+  var hook: [String] = []
+
+  @Option(help: ArgumentHelp("An image to score (PNG or JPEG).", valueName: "file"))
+  var image: [String] = []
+
+  @Option(help: ArgumentHelp("A caption to score.", valueName: "caption"))
+  var text: [String] = []
+
+  @Option(help: ArgumentHelp("Feed a value from a .npy file.", valueName: "name=file"))
+  var input: [NamedFile] = []
+
+  @Option(help: ArgumentHelp("Write a value, any value of the graph, to a .npy file.", valueName: "name=file"))
+  var output: [NamedFile] = []
+
+  @Flag(help: "Print one JSON object on standard output.")
+  var json = false
+
+  @Flag(help: "Tell on standard error where recognition rules matched and declined.")
+  var trace = false
+
+  @OptionGroup(title: "Score") var matching: MatchingArguments
+  @OptionGroup(title: "Graph") var arguments: GraphArguments
+
+  func run() throws {
+    if hook.contains("list") {
+      print(HookSpec.listing)
+      return
+    }
+    guard let graph else { throw ValidationError("the graph file is missing (dsd-run --help)") }
+    let hooks = try hook.map { try HookSpec($0) }
+    let scoring = hooks.first { $0.name == "attn-score" }
+    if hooks.filter({ $0.name == "attn-score" }).count > 1 {
+      throw ValidationError("--hook attn-score is given twice")
+    }
+    if !image.isEmpty || !text.isEmpty {
+      guard let scoring else { throw ValidationError("--image and --text need --hook attn-score") }
+      try runMatching(graph, scoring, hooks)
+    } else if let scoring, input.isEmpty {
+      throw ValidationError(
+        "--hook \(scoring.name) needs --image and --text, or --input for a bare UNet")
+    } else {
+      try runPlain(graph, scoring, hooks)
+    }
+  }
+
+  // MARK: Images × captions
+
+  private func runMatching(_ path: String, _ scoring: HookSpec, _ hooks: [HookSpec]) throws {
+    guard !image.isEmpty else { throw ValidationError("--image is missing") }
+    guard !text.isEmpty else { throw ValidationError("--text is missing") }
+    guard input.isEmpty, output.isEmpty else {
+      throw ValidationError("--input and --output do not go with --image and --text; use --hook capture")
+    }
+    // What can be wrong with the command is found before any weights are touched.
+    for caption in text { try CLIPTokenizer.check(caption) }
+    let options = try matching.options(scoring)
+    let images = try image.map { try RGBImage(contentsOf: $0) }
+    let loaded = try arguments.load(path)
+    let description = try PipelineDescription(from: loaded.graph)
+    let (extra, finish) = try makeHooks(hooks)
+    let size = description.imageSize
+    let job = try MatchingJob(
+      loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
+      hooks: extra, pool: arguments.pool(),
+      pixels: { images[$0].tensor(width: size, height: size) })
+    let result = try job.run(progress: Terminal.progress("scoring"))
+    try finish()
+    for tied in result.tiedImages {
+      Terminal.note("note: \(result.images[tied]): several captions share the best score; the first is named")
+    }
+    print(json ? try result.json() : MatchingReport.table(result))
+  }
+
+  /// The hooks other than attn-score, and what to do after the run.
+  private func makeHooks(_ specs: [HookSpec]) throws -> ([any Hook], () throws -> Void) {
+    var hooks: [any Hook] = []
+    var captures: [Capture] = []
+    for spec in specs {
+      switch spec.name {
+      case "capture":
+        let capture = try spec.makeCapture()
+        captures.append(capture)
+        hooks.append(capture)
+      case "replace": hooks.append(try spec.makeReplace())
+      default: break
+      }
+    }
+    return (hooks, { for capture in captures { try capture.finish() } })
+  }
+
+  // MARK: Any graph
+
+  private func runPlain(_ path: String, _ scoring: HookSpec?, _ specs: [HookSpec]) throws {
+    let loaded = try arguments.load(path)
+    var feeds: [String: Tensor] = [:]
+    for item in input {
+      guard feeds[item.name] == nil else { throw ValidationError("--input \(item.name) is given twice") }
+      feeds[item.name] = try NPYFile.read(path: item.path)
+    }
+    let (extra, finish) = try makeHooks(specs)
+    let pool = arguments.pool()
+    var score: AttentionScore?
+    if let scoring {
+      let options = try matching.options(scoring)
+      score = AttentionScore(
+        selection: options.layers, pooling: options.pooling, batch: batch(loaded.graph, feeds))
+    }
+    // With a hook and no --output, only what the hook wants is computed.
+    let wanted = output.isEmpty ? (specs.isEmpty || onlyReplaces(specs) ? nil : []) : output.map(\.name)
+    var hooks = extra
+    if let score { hooks.append(score) }
+    let note: (@Sendable (String) -> Void)? = trace ? { @Sendable in Terminal.note($0) } : nil
+    let preparation: Preparation
+    do {
+      preparation = try Preparation(
+        loaded.graph, .standard,
+        inputs: feeds.mapValues { TensorType($0.dtype, $0.shape) }, outputs: wanted,
+        hooks: hooks, rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool, trace: note)
+    } catch let error as DataError {
+      throw error.at(path)
+    }
+    let plan = try Plan(preparation)
+    let results = try plan.run(feeds.merging(preparation.supplied) { $1 })
+    for item in output { try NPYFile.write(results[item.name]!, to: item.path) }
+    try finish()
+    if let score { try printScore(score) }
+    if score == nil, output.isEmpty, wanted == nil {
+      for info in preparation.graph.outputs { print("\(info.name): \(results[info.name]!)") }
+    }
+  }
+
+  private func onlyReplaces(_ specs: [HookSpec]) -> Bool { specs.allSatisfy { $0.name == "replace" } }
+
+  /// The first extent of the first fed input of the graph.
+  private func batch(_ graph: Graph, _ feeds: [String: Tensor]) -> Int {
+    for info in graph.inputs { if let tensor = feeds[info.name], tensor.rank > 1 { return tensor.shape[0] } }
+    return 1
+  }
+
+  private func printScore(_ score: AttentionScore) throws {
+    let perLayer = try score.layerScores()
+    let layers = score.layers.map(\.name)
+    let means = (0..<score.batch).map { element in
+      perLayer.reduce(0) { $0 + $1[element] } / Double(max(perLayer.count, 1))
+    }
+    if json {
+      struct Result: Encodable {
+        let layers: [String]
+        let per_layer: [[Double]]
+        let attention: [Double]
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      let data = try encoder.encode(Result(layers: layers, per_layer: perLayer, attention: means))
+      print(String(decoding: data, as: UTF8.self))
+      return
+    }
+    var table = TextTable(
+      ["layer"] + (0..<score.batch).map { "element \($0)" }, right: Set(1...max(score.batch, 1)))
+    for (layer, values) in zip(layers, perLayer) {
+      table.rows.append([layer] + values.map { String(format: "%.6f", $0) })
+    }
+    table.rows.append(["mean"] + means.map { String(format: "%.6f", $0) })
+    print(table.text)
+  }
+}

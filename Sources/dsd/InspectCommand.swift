@@ -1,0 +1,185 @@
+import CommandLineSupport
+import Foundation
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what a graph takes, gives and costs before it runs.",
+    discussion: """
+      Costs need concrete shapes: a pipeline graph knows its image size; for others give the extents of
+      symbolic dimensions with --dim (1 where none is given).
+      """)
+
+  @Argument(help: "The graph file: .pb or .onnx.")
+  var graph: String
+
+  @Option(help: ArgumentHelp("Extent of a symbolic dimension.", valueName: "name=n"))
+  var dim: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "How often each component runs for N images, M captions and T timesteps.", valueName: "n,m,t"))
+  var sweep: String?
+
+  @Flag(help: "Print every node as text.")
+  var nodes = false
+
+  @OptionGroup(title: "Graph") var arguments: GraphArguments
+
+  func run() throws {
+    let extents = try parsedDims()
+    let counts = try parsedSweep()
+    let loaded = try arguments.load(graph, needsWeights: false)
+    var model = loaded.graph
+    if arguments.weights == nil {
+      // Costs are told without weights as well, but with them more is folded.
+      if let bound = try? model.bindingExternalData(in: loaded.assets) { model = bound }
+    }
+    print(summary(model))
+    if nodes { print("\n" + model.text) }
+    print("\n" + (try layersText(model)))
+    let description = try? PipelineDescription(from: model)
+    let missing = model.initializers.values.contains { $0.tensor == nil }
+    if missing {
+      model = model.withPlaceholderWeights()
+      print("\nThe weights are not here; what follows is for float32 weights of the graph's shapes.")
+    }
+    if let description {
+      try printPipelineCost(model, description, counts)
+    } else {
+      if counts != nil { throw DataError("--sweep: \(graph) is not a pipeline graph (dsd import makes one)") }
+      try printCost(model, extents)
+    }
+  }
+
+  private func parsedDims() throws -> [String: Int] {
+    var result: [String: Int] = [:]
+    for item in dim {
+      let parts = item.split(separator: "=")
+      guard parts.count == 2, let value = Int(parts[1]), value > 0, value <= 1 << 24 else {
+        throw ValidationError("--dim: '\(item)' is not NAME=NUMBER")
+      }
+      result[String(parts[0])] = value
+    }
+    return result
+  }
+
+  private func parsedSweep() throws -> [Int]? {
+    guard let sweep else { return nil }
+    let numbers = sweep.split(separator: ",").compactMap { Int($0) }
+    guard numbers.count == 3, numbers.allSatisfy({ $0 > 0 && $0 < 1 << 30 }) else {
+      throw ValidationError("--sweep: '\(sweep)' is not N,M,T")
+    }
+    return numbers
+  }
+
+  // MARK: What the file says
+
+  private func summary(_ graph: Graph) -> String {
+    var lines = ["\(self.graph): \(graph.name), by \(graph.producer.isEmpty ? "unknown" : graph.producer)"]
+    let opsets = graph.opsets.sorted { $0.key < $1.key }
+      .map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
+    lines.append("opsets: \(opsets.joined(separator: ", ")); IR version \(graph.irVersion)")
+    let bytes = graph.initializers.values.reduce(0) { $0 + Shape.count($1.shape) * $1.dtype.size }
+    lines.append(
+      "\(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters (\(Terminal.bytes(bytes)))")
+    lines.append("inputs:")
+    for info in graph.requiredInputs { lines.append("  \(info.name): \(info.type?.description ?? "?")") }
+    lines.append("outputs:")
+    for info in graph.outputs { lines.append("  \(info.name): \(info.type?.description ?? "?")") }
+    let operators = Dictionary(grouping: graph.nodes, by: \.qualifiedOp).mapValues(\.count)
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+    lines.append("operators: " + operators.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    return lines.joined(separator: "\n")
+  }
+
+  /// Attention sites, as hooks find them.
+  private func layersText(_ graph: Graph) throws -> String {
+    let context = HookContext(graph: graph, types: [:], operators: .standard)
+    let layers = graph.nodes.compactMap { AttentionLayer($0, in: context) }
+    let cross = layers.filter { $0.role == .cross }
+    guard !layers.isEmpty else {
+      return "hookable sites: every value (capture, replace); no Attention nodes in the file itself"
+    }
+    let official = (try? LayerSelection.official.select(from: layers)) ?? []
+    var lines = [
+      "hookable sites: every value (capture, replace); \(layers.count) attention nodes, \(cross.count) of them cross-attention:"
+    ]
+    for layer in cross { lines.append("  \(layer.name)\(official.contains(layer) ? "  (official)" : "")") }
+    return lines.joined(separator: "\n")
+  }
+
+  // MARK: What a run costs
+
+  private func printCost(_ graph: Graph, _ extents: [String: Int]) throws {
+    var types: [String: TensorType] = [:]
+    for info in graph.requiredInputs {
+      guard let type = info.type, let shape = type.shape else {
+        throw DataError("\(self.graph): the type of input '\(info.name)' is not known")
+      }
+      let concrete = shape.map { dim -> Int in
+        if let value = dim.value { return value }
+        if case .symbol(let name) = dim { return extents[name] ?? 1 }
+        return 1
+      }
+      types[info.name] = TensorType(type.dtype, concrete)
+    }
+    let preparation = try Preparation(
+      graph, .standard, inputs: types, rewrites: [RuleSet.recognition, RuleSet.fusion],
+      pool: arguments.pool())
+    let plan = try Plan(preparation)
+    print("\nplan for " + types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    printPlan(plan)
+  }
+
+  private func printPlan(_ plan: Plan) {
+    print(
+      """
+        peak memory   \(Terminal.bytes(plan.peakBytes)): arena \(Terminal.bytes(plan.arenaBytes)), \
+      scratch \(Terminal.bytes(plan.workspaceBytes)), outputs \(Terminal.bytes(plan.outputBytes))
+        constants     \(Terminal.bytes(plan.constantBytes))
+        multiply-adds \(Terminal.count(plan.multiplyAdds))
+      """)
+  }
+
+  private func printPipelineCost(
+    _ graph: Graph, _ description: PipelineDescription, _ counts: [Int]?
+  ) throws {
+    let counts = counts ?? [1, 1, 1]
+    let size = description.imageSize
+    var options = MatchingOptions()
+    options.timesteps = Array(repeating: 0, count: counts[2])
+    let job = try MatchingPlan(graph, description, options, pool: arguments.pool())
+    let extents: [Axis: Int] = [.image: counts[0], .text: counts[1] + 1, .timestep: counts[2]]
+    print(
+      "\nmatching \(counts[0]) image(s) × \(counts[1]) caption(s) × \(counts[2]) timestep(s) at \(size)×\(size), "
+        + "the empty caption included:")
+    var table = TextTable(["component", "depends on", "runs", "multiply-adds a run", "in all"], right: [2, 3, 4])
+    var total = 0
+    var peak = 0
+    for stage in job.plan.stages {
+      let runs = job.plan.runs(stage, counts: extents)
+      let axes = stage.axes.isEmpty ? "nothing" : stage.axes.map(\.rawValue).joined(separator: ", ")
+      for (component, work) in stage.components.sorted(by: { $0.key < $1.key }) {
+        table.rows.append([
+          component, axes, String(runs), Terminal.count(work), Terminal.count(work * runs),
+        ])
+        total += work * runs
+      }
+      peak += stage.plan.peakBytes
+    }
+    print(table.text)
+    print("in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights \(Terminal.bytes(peak))")
+  }
+}
+
+extension Graph {
+  /// The graph with unbound weights standing for zeros that take no memory until read.
+  fileprivate func withPlaceholderWeights() -> Graph {
+    var result = self
+    for (name, initializer) in initializers where initializer.tensor == nil {
+      result.initializers[name]?.tensor = Tensor.placeholder(initializer.dtype, initializer.shape)
+    }
+    return result
+  }
+}

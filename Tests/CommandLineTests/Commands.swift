@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+
+/// What a program printed and how it ended.
+struct Outcome {
+  let code: Int32
+  let output: String
+  let errors: String
+
+  /// The lines on standard error that are not notes.
+  var errorLines: [String] {
+    errors.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("note:") }
+  }
+}
+
+enum Commands {
+  /// The folder that holds this test's executable, and the programs beside it.
+  private static let folder: String = {
+    let path = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    var url = URL(fileURLWithPath: path).deletingLastPathComponent()
+    // Swift Testing runs in a helper elsewhere; the bundle is then among the arguments.
+    for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
+      url = URL(fileURLWithPath: argument).deletingLastPathComponent()
+    }
+    return url.path
+  }()
+
+  /// Runs `dsd` or `dsd-run` and waits for it.
+  static func run(_ program: String, _ arguments: [String], asNobody: Bool = false) throws -> Outcome {
+    let process = Process()
+    let path = "\(folder)/\(program)"
+    if asNobody {
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+      process.arguments = ["--reuid", "65534", "--regid", "65534", "--clear-groups", path] + arguments
+    } else {
+      process.executableURL = URL(fileURLWithPath: path)
+      process.arguments = arguments
+    }
+    // Files rather than pipes, so that neither side waits for the other.
+    let scratch = try Fixtures.scratch("command")
+    defer { try? FileManager.default.removeItem(atPath: scratch) }
+    for name in ["out", "err"] { FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil) }
+    process.standardOutput = FileHandle(forWritingAtPath: "\(scratch)/out")
+    process.standardError = FileHandle(forWritingAtPath: "\(scratch)/err")
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return Outcome(
+      code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+      output: (try? String(contentsOfFile: "\(scratch)/out", encoding: .utf8)) ?? "",
+      errors: (try? String(contentsOfFile: "\(scratch)/err", encoding: .utf8)) ?? "")
+  }
+
+  /// A copy of a fixture's checkpoint with its graph imported beside it.
+  static func importedCheckpoint(_ kind: String, _ caller: String = #function) throws -> String {
+    let folder = try Fixtures.scratch(caller) + "/checkpoint"
+    try FileManager.default.copyItem(atPath: Fixtures.path("checkpoints/\(kind)"), toPath: folder)
+    let outcome = try run("dsd", ["import", folder])
+    guard outcome.code == 0 else { throw Failure(text: outcome.errors) }
+    return folder
+  }
+
+  struct Failure: Error { let text: String }
+}

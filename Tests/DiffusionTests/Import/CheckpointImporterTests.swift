@@ -1,0 +1,6 @@
+import Testing
+
+@testable import Diffusion
+
+@Suite struct CheckpointImporterTests {
+}
