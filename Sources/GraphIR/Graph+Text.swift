@@ -15,8 +15,8 @@ extension Graph {
   /// ```
   public var text: String {
     let imports = opsets.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }
-    let head =
-      "<ir_version: \(irVersion), opset_import: [\(imports.joined(separator: ", "))], producer: \"\(producer)\">"
+      .joined(separator: ", ")
+    let head = "<ir_version: \(irVersion), opset_import: [\(imports)], producer: \"\(producer)\">"
     return ([head] + lines(indent: "")).joined(separator: "\n") + "\n"
   }
 

@@ -1,9 +1,9 @@
 extension Graph {
   /// The graph, found fit to be planned: nodes in topological order, every node with a name of its own.
   ///
-  /// Checked are the imported operator sets, operators and attributes, that every value is made once and before
-  /// it is used (in the bodies of If, Loop and Scan too, which may use values of the graph around them), and that
-  /// types and shapes fit through the whole graph and agree with the declared ones.
+  /// Checked are the imported operator sets, operators and attributes, that every value is made once and
+  /// before it is used (in the bodies of If, Loop and Scan too, which may use values of the graph around
+  /// them), and that types and shapes fit through the whole graph and agree with the declared ones.
   /// - Throws: `DataError` with one line: what is wrong, and which nodes and values it is about.
   public func validated(_ set: OperatorSet) throws -> Graph {
     var result = self

@@ -36,7 +36,8 @@ import Testing
     let text = refusal { $0.nodes[0].inputs = ["a", "zz"] }
     #expect(text == "undefined values: 'zz' (used by node 'second' (Sum2))")
     #expect(
-      refusal { $0.outputs.append(ValueInfo("w", nil)) } == "undefined values: 'w' (an output of graph 'graph')")
+      refusal { $0.outputs.append(ValueInfo("w", nil)) }
+        == "undefined values: 'w' (an output of graph 'graph')")
   }
 
   @Test func refusesValuesMadeTwice() {
@@ -44,7 +45,8 @@ import Testing
       refusal { $0.nodes[0].outputs = ["a"] }
         == "value 'a' is made twice: by node 'second' (Sum2) and by node 'first' (Same)")
     #expect(
-      refusal { $0.nodes[1].outputs = ["x"] } == "value 'x' is made twice: by an input and by node 'first' (Same)")
+      refusal { $0.nodes[1].outputs = ["x"] }
+        == "value 'x' is made twice: by an input and by node 'first' (Same)")
     #expect(refusal { $0.inputs.append($0.inputs[0]) } == "two inputs are called 'x'")
   }
 
@@ -66,7 +68,8 @@ import Testing
   @Test func checksOpsets() throws {
     #expect(
       refusal { $0.opsets = ["": 99] } == "opset 99 of the default domain is not supported: 7 to 25 are")
-    #expect(refusal { $0.opsets = [:] } == "no opset of the default domain is imported: 7 to 25 are supported")
+    #expect(
+      refusal { $0.opsets = [:] } == "no opset of the default domain is imported: 7 to 25 are supported")
     var graph = chain
     graph.opsets = ["ai.onnx": 18]
     #expect(try graph.validated(smallSet).opsets == ["": 18])
@@ -95,7 +98,8 @@ import Testing
 
   @Test func refusesUnknownAttributes() {
     #expect(
-      refusal { $0.nodes[1].attributes["speed"] = .int(1) } == "node 'first' (Same): unknown attribute 'speed'")
+      refusal { $0.nodes[1].attributes["speed"] = .int(1) }
+        == "node 'first' (Same): unknown attribute 'speed'")
   }
 
   @Test func checksBodiesWithWhatTheyCapture() throws {

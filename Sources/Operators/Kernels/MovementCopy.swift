@@ -55,8 +55,8 @@ struct StridedCopy {
 
   /// Elements that one item of parallel work moves, about.
   private static let grain = 1 << 15
-  /// Side of the blocks of a transposition, in elements.
-  private static let tile = 16
+  /// Side of the blocks of a transposition, in bytes: a cache line.
+  private static let line = 64
 
   private func copy<U>(_ from: UnsafePointer<U>, _ to: UnsafeMutablePointer<U>, _ pool: ThreadPool) {
     guard let inner = shape.last, let step = source.last, let outStep = target.last else {
@@ -109,42 +109,63 @@ struct StridedCopy {
     }
   }
 
-  /// `axis` is contiguous in the source and the innermost axis in the target: swap them in small squares,
-  /// which keeps both sides' cache lines at hand.
+  /// `axis` is contiguous in the source and the innermost axis in the target: swap them in small squares.
+  ///
+  /// A square goes through a buffer, so that each cache line of either side is touched once. Without it,
+  /// sides that are a power of two apart push each other out of the cache.
   private func transpose<U>(
     _ from: UnsafePointer<U>, _ to: UnsafeMutablePointer<U>, _ axis: Int, _ pool: ThreadPool
   ) {
     let last = shape.count - 1
     let (rows, columns) = (shape[axis], shape[last])
     let (step, rowStep) = (source[last], target[axis])
-    let tile = StridedCopy.tile
+    let tile = StridedCopy.line / MemoryLayout<U>.stride
     let bands = (rows + tile - 1) / tile
     let blocks = shape.indices.reduce(1) { $1 == axis || $1 == last ? $0 : $0 * shape[$1] }
     // One item is a band of rows of one block.
     let grain = max(1, StridedCopy.grain / (tile * columns))
     split(blocks * bands, grain: grain, pool) { range in
-      var position = range.lowerBound
-      while position < range.upperBound {
-        let block = position / bands
-        let stop = min(range.upperBound, (block + 1) * bands)
-        let (a, b) = offsets(block, last, skipping: axis)
-        for band in position - block * bands..<stop - block * bands {
-          let first = band * tile
+      withUnsafeTemporaryAllocation(byteCount: tile * StridedCopy.line, alignment: StridedCopy.line) {
+        bytes in
+        let square = bytes.baseAddress!.assumingMemoryBound(to: U.self)
+        for item in range {
+          let (a, b) = offsets(item / bands, last, skipping: axis)
+          let first = item % bands * tile
           let height = min(tile, rows - first)
-          var column = 0
-          while column < columns {
+          for column in stride(from: 0, to: columns, by: tile) {
             let width = min(tile, columns - column)
-            let x = from + (a + first + column &* step)
-            let y = to + (b + first &* rowStep + column)
-            for i in 0..<height {
-              let line = y + i &* rowStep
-              for j in 0..<width { line[j] = x[i &+ j &* step] }
-            }
-            column += tile
+            StridedCopy.turn(
+              from + (a + first + column &* step), step, to + (b + first &* rowStep + column), rowStep,
+              height: height, width: width, square)
           }
         }
-        position = stop
       }
+    }
+  }
+
+  /// `y[i, j] = x[j, i]` for one square: `x` has `width` contiguous rows of `height` elements.
+  @inline(__always)
+  private static func turn<U>(
+    _ x: UnsafePointer<U>, _ step: Int, _ y: UnsafeMutablePointer<U>, _ rowStep: Int,
+    height: Int, width: Int, _ square: UnsafeMutablePointer<U>
+  ) {
+    let tile = line / MemoryLayout<U>.stride
+    if height == tile && width == tile {
+      // The same with fixed extents, which the compiler unrolls.
+      for j in 0..<tile { memcpy(square + j &* tile, x + j &* step, line) }
+      for i in 0..<tile {
+        let row = y + i &* rowStep
+        for j in 0..<tile { row[j] = square[i &+ j &* tile] }
+      }
+      return
+    }
+    for j in 0..<width {
+      let source = x + j &* step
+      for i in 0..<height { square[i &+ j &* tile] = source[i] }
+    }
+    for i in 0..<height {
+      let row = y + i &* rowStep
+      for j in 0..<width { row[j] = square[i &+ j &* tile] }
     }
   }
 

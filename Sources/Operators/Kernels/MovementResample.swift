@@ -2,7 +2,7 @@ import GraphIR
 
 /// Weighted sums of input positions that give the output positions along one axis of a resize.
 struct ResampleTaps {
-  /// Taps per output position.
+  /// Taps per output position, at least 2.
   let width: Int
   /// Input positions `[outputs, width]`, all inside the input.
   let positions: [Int]
@@ -12,8 +12,8 @@ struct ResampleTaps {
 
   var count: Int { outside.count }
 
-  /// Applies the taps to the middle axis of `x`: `[outer, n, inner]` to `[outer, count, inner]`. Sums run over
-  /// the taps in order.
+  /// Applies the taps to the middle axis of `x`: `[outer, n, inner]` to `[outer, count, inner]`. Sums run
+  /// over the taps in order.
   func apply<T: BinaryFloatingPoint>(
     _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, outer: Int, extent: Int, inner: Int,
     extrapolation: T, _ pool: ThreadPool
@@ -31,11 +31,14 @@ struct ResampleTaps {
           continue
         }
         let from = x + block * extent * inner
-        for tap in 0..<width {
+        for tap in 0..<width where tap != 1 {
           let weight = weights[place * width + tap]
           let source = from + positions[place * width + tap] * inner
           if tap == 0 {
-            for i in 0..<inner { line[i] = weight * source[i] }
+            // The first two together spare a pass over the line.
+            let second = weights[place * width + 1]
+            let other = from + positions[place * width + 1] * inner
+            for i in 0..<inner { line[i] = weight * source[i] + second * other[i] }
           } else {
             for i in 0..<inner { line[i] += weight * source[i] }
           }
@@ -45,13 +48,16 @@ struct ResampleTaps {
     func lines(_ range: Range<Int>) {
       positions.withUnsafeBufferPointer { positions in
         weights.withUnsafeBufferPointer { weights in
-          for block in range {
-            let from = x + block * extent
-            let line = y + block * count
-            for place in 0..<count {
-              var sum: T = 0
-              for tap in place * width..<(place + 1) * width { sum += weights[tap] * from[positions[tap]] }
-              line[place] = outside[place] ? extrapolation : sum
+          outside.withUnsafeBufferPointer { outside in
+            for block in range {
+              let from = x + block * extent
+              let line = y + block * count
+              for place in 0..<count {
+                let first = place &* width
+                var sum = weights[first] * from[positions[first]]
+                for tap in first &+ 1..<first &+ width { sum += weights[tap] * from[positions[tap]] }
+                line[place] = outside[place] ? extrapolation : sum
+              }
             }
           }
         }

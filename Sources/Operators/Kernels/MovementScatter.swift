@@ -13,8 +13,8 @@ enum ScatterReduction: String {
     self = value
   }
 
-  /// Writes row `i` of `updates` to the elements of `target` from `offsets[i]`, in order; later rows come on top
-  /// of earlier ones. Rows have `length` elements.
+  /// Writes row `i` of `updates` to the elements of `target` from `offsets[i]`, in order; later rows come on
+  /// top of earlier ones. Rows have `length` elements.
   /// - Throws: `DataError` for arithmetic on bool.
   func scatter(_ updates: Tensor, into target: Tensor, _ offsets: [Int], length: Int) throws {
     func write<T>(_ type: T.Type, _ combine: (T, T) -> T) {

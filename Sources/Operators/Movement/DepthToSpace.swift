@@ -1,7 +1,7 @@
 import GraphIR
 
-/// Channels become blocks of pixels: `[n, c·b², h, w]` to `[n, c, h·b, w·b]`. In mode DCR the block is the slower
-/// part of the channel axis, in mode CRD the faster one.
+/// Channels become blocks of pixels: `[n, c·b², h, w]` to `[n, c, h·b, w·b]`. In mode DCR the block is the
+/// slower part of the channel axis, in mode CRD the faster one.
 struct DepthToSpace: Operator {
   static let schema = Schema(
     "DepthToSpace", since: 13, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],
@@ -49,7 +49,8 @@ struct DepthToSpace: Operator {
   }
 }
 
-/// Blocks of pixels become channels: `[n, c, h·b, w·b]` to `[n, b²·c, h, w]`, the block being the slower part.
+/// Blocks of pixels become channels: `[n, c, h·b, w·b]` to `[n, b²·c, h, w]`, the block being the slower
+/// part.
 struct SpaceToDepth: Operator {
   static let schema = Schema(
     "SpaceToDepth", since: 1, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],

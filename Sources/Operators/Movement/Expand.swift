@@ -25,7 +25,8 @@ struct Expand: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let y = outputs[0] else { return }
     let x = try Movement.input(inputs, 0)
-    guard Shape.broadcast(x.shape.map { .known($0) }, y.shape.map { .known($0) }) == y.shape.map({ .known($0) })
+    guard
+      Shape.broadcast(x.shape.map { .known($0) }, y.shape.map { .known($0) }) == y.shape.map({ .known($0) })
     else { throw DataError("\(Shape.text(x.shape)) does not broadcast to \(Shape.text(y.shape))") }
     StridedCopy(shape: y.shape, source: Shape.broadcastStrides(x.shape, to: y.shape))
       .run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)

@@ -1,7 +1,7 @@
 import GraphIR
 
-/// `values[1]` where a new axis of extent `depth` meets the index, `values[0]` elsewhere. Negative indices count
-/// from the end; indices out of range mark nothing.
+/// `values[1]` where a new axis of extent `depth` meets the index, `values[0]` elsewhere. Negative indices
+/// count from the end; indices out of range mark nothing.
 struct OneHot: Operator {
   static let schema = Schema(
     "OneHot", since: 11, inputs: ["indices: T1", "depth: T2", "values: T3"], outputs: ["output: T3"],
@@ -20,7 +20,9 @@ struct OneHot: Operator {
     let axis = try InferenceInputs.axis(self.axis, rank: shape.count + 1)
     var depth = Dim.unknown
     if let given = inputs.ints(1) {
-      guard given.count == 1, given[0] > 0 else { throw DataError("depth \(given) is not one positive number") }
+      guard given.count == 1, given[0] > 0 else {
+        throw DataError("depth \(given) is not one positive number")
+      }
       depth = .known(given[0])
     }
     shape.insert(depth, at: axis)

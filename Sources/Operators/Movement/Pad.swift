@@ -38,7 +38,9 @@ struct Pad: Operator {
       result[axis] = (pads[position], pads[axes.count + position])
     }
     // Sums of a few of these cannot overflow.
-    if let bad = pads.first(where: { abs($0 / 4) > Int.max >> 8 }) { throw DataError("pad \(bad) is too large") }
+    if let bad = pads.first(where: { abs($0 / 4) > Int.max >> 8 }) {
+      throw DataError("pad \(bad) is too large")
+    }
     return result
   }
 

@@ -22,9 +22,10 @@ struct RangeOperator: Operator {
     if start.dtype.isFloat {
       let (a, b, d) = (start.doubles()[0], limit.doubles()[0], delta.doubles()[0])
       guard d != 0 else { throw DataError("delta is 0") }
-      let count = max(0, ((b - a) / d).rounded(.up))
+      let count = ((b - a) / d).rounded(.up)
+      // Not so for NaN either.
       guard count < 1e18 else { throw DataError("the range from \(a) to \(b) by \(d) is too large") }
-      return Int(count)
+      return Int(max(0, count))
     }
     func value(_ tensor: Tensor) -> Int64 { tensor.converted(to: .int64).array(of: Int64.self)[0] }
     let (a, b, d) = (value(start), value(limit), value(delta))

@@ -13,7 +13,11 @@ struct Resize: Operator {
     ])
   static let runsHalf = true
 
-  enum Policy: String { case stretch, notLarger = "not_larger", notSmaller = "not_smaller" }
+  enum Policy: String {
+    case stretch
+    case notLarger = "not_larger"
+    case notSmaller = "not_smaller"
+  }
 
   let method: ResizeMethod
   let axes: [Int]?
@@ -67,7 +71,9 @@ struct Resize: Operator {
     if let sizes, scales == nil {
       let extents = axes.map { shape[$0].value ?? -1 }
       let wanted = try self.sizes(sizes, extents)
-      for (position, axis) in axes.enumerated() { shape[axis] = wanted[position].map { .known($0) } ?? .unknown }
+      for (position, axis) in axes.enumerated() {
+        shape[axis] = wanted[position].map { .known($0) } ?? .unknown
+      }
     } else if let scales, sizes == nil {
       try Resize.check(scales, axes.count)
       for (axis, scale) in zip(axes, scales) {
@@ -80,7 +86,9 @@ struct Resize: Operator {
     } else if scales != nil {
       throw DataError("scales and sizes are both given")
     } else {
-      let present = [self.scales, self.sizes].contains { $0.map { inputs.has($0) && inputs.constant($0) == nil } ?? false }
+      let present = [self.scales, self.sizes].contains {
+        $0.map { inputs.has($0) && inputs.constant($0) == nil } ?? false
+      }
       guard present else { throw DataError("neither scales nor sizes are given") }
       for axis in axes { shape[axis] = .unknown }
     }
@@ -89,7 +97,9 @@ struct Resize: Operator {
 
   static func check(_ scales: [Double], _ count: Int) throws {
     guard scales.count == count else { throw DataError("\(scales.count) scales do not fit \(count) axes") }
-    if let bad = scales.first(where: { !($0 > 0 && $0 < 1e9) }) { throw DataError("scale \(bad) is out of range") }
+    if let bad = scales.first(where: { !($0 > 0 && $0 < 1e9) }) {
+      throw DataError("scale \(bad) is out of range")
+    }
   }
 
   /// ⌊extent · scale⌋ in float32: a scale of 0.7 takes 10 to 7, though the float nearest to 0.7 is below it.
@@ -135,13 +145,17 @@ struct Resize: Operator {
       try Resize.check(ratios, axes.count)
     } else if let sizes = Resize.given(self.sizes.flatMap { Movement.optional(inputs, $0) }) {
       let list = try sizes.integers()
-      guard list.count == axes.count else { throw DataError("\(list.count) sizes do not fit \(axes.count) axes") }
+      guard list.count == axes.count else {
+        throw DataError("\(list.count) sizes do not fit \(axes.count) axes")
+      }
       let common = policy == .stretch ? nil : scale(list, extents)
       ratios = zip(list, extents).map { common ?? ($1 == 0 ? 1 : Double($0) / Double($1)) }
     } else {
       throw DataError("neither scales nor sizes are given")
     }
-    var plan = x.shape.indices.map { ResizeAxis(method: method, input: x.shape[$0], output: y.shape[$0], scale: 1) }
+    var plan = x.shape.indices.map {
+      ResizeAxis(method: method, input: x.shape[$0], output: y.shape[$0], scale: 1)
+    }
     let regions = try regions(inputs, axes.count)
     for (position, axis) in axes.enumerated() {
       plan[axis] = ResizeAxis(

@@ -1,8 +1,8 @@
 import Foundation
 import GraphIR
 
-/// How Resize maps output positions to input coordinates and weighs the inputs around them. Formulas are those of
-/// ONNX's Resize (opset 19).
+/// How Resize maps output positions to input coordinates and weighs the inputs around them. Formulas are
+/// those of ONNX's Resize (opset 19).
 struct ResizeMethod: Sendable {
   enum Mode: String { case nearest, linear, cubic }
   enum Coordinates: String {
@@ -49,39 +49,44 @@ struct ResizeAxis {
       && (method.coordinates != .cropAndResize || (start == 0 && end == 1))
   }
 
-  /// The input coordinate of an output position.
-  func coordinate(_ position: Int) -> Double {
-    let x = Double(position)
-    let length = Double(input)
+  /// The input coordinate of an output position. Mode nearest takes it in float32, whose rounding lands on
+  /// the whole numbers and halves that a scale such as 0.6 (in a float32 tensor) stands for.
+  func coordinate<T: BinaryFloatingPoint>(_ position: Int, in type: T.Type = T.self) -> T {
+    let x = T(position)
+    let length = T(input)
+    let scale = T(self.scale)
     // Kept fractional, as ONNX's reference does: 4 · 0.6 is 2.4 here, though the output has 2 positions.
     let resized = length * scale
     switch method.coordinates {
     case .halfPixel: return (x + 0.5) / scale - 0.5
     case .halfPixelSymmetric:
-      let offset = length / 2 * (1 - Double(output) / resized)
+      let offset = length / 2 * (1 - T(output) / resized)
       return offset + (x + 0.5) / scale - 0.5
     case .pytorchHalfPixel: return output > 1 ? (x + 0.5) / scale - 0.5 : 0
     case .alignCorners: return resized == 1 ? 0 : x * (length - 1) / (resized - 1)
     case .asymmetric: return x / scale
     case .halfPixelNearest: return (x + 0.5) / scale
     case .cropAndResize:
-      let offset =
-        resized == 1 ? (end - start) * (length - 1) / 2 : x * (end - start) * (length - 1) / (resized - 1)
-      return offset + start * (length - 1)
+      let (start, end) = (T(self.start), T(self.end))
+      if resized == 1 { return (end - start) * (length - 1) / 2 + start * (length - 1) }
+      return x * (end - start) * (length - 1) / (resized - 1) + start * (length - 1)
     }
   }
 
-  private func isOutside(_ coordinate: Double) -> Bool {
-    method.coordinates == .cropAndResize && (coordinate < 0 || coordinate > Double(input - 1))
+  private func isOutside<T: BinaryFloatingPoint>(_ coordinate: T) -> Bool {
+    method.coordinates == .cropAndResize && (coordinate < 0 || coordinate > T(input - 1))
   }
 
-  private func clamped(_ position: Double) -> Int { Int(min(max(position, 0), Double(input - 1))) }
+  private func clamped<T: BinaryFloatingPoint>(_ position: T) -> Int {
+    // Rounding of a huge extent may end above it.
+    min(Int(min(max(position, 0), T(input - 1))), input - 1)
+  }
 
   /// Input positions of mode nearest, -1 where the extrapolation value goes.
   func nearestMap() -> [Int] {
     if isIdentity { return Array(0..<output) }
     return (0..<output).map {
-      let x = coordinate($0)
+      let x = coordinate($0, in: Float.self)
       if isOutside(x) { return -1 }
       switch method.nearest {
       case .floor: return clamped(x.rounded(.down))
@@ -104,7 +109,7 @@ struct ResizeAxis {
     var weights: [Double] = []
     var outside: [Bool] = []
     for place in 0..<output {
-      let x = coordinate(place)
+      let x = coordinate(place, in: Double.self)
       outside.append(isOutside(x))
       let first = x.rounded(.down) - Double(reach - 1)
       var taps = (0..<width).map { weight((first + Double($0) - x) * stretch) }

@@ -41,7 +41,8 @@ struct SliceOperator: Operator {
     let ends = self.ends ?? inputs.ints(2)
     let steps = inputs.has(4) ? inputs.ints(4) : nil
     var axes = self.axes ?? inputs.ints(3)
-    if axes == nil, !inputs.has(3), let count = try starts?.count ?? ends?.count ?? Movement.length(inputs, 1) {
+    if axes == nil, !inputs.has(3), let count = try starts?.count ?? ends?.count ?? Movement.length(inputs, 1)
+    {
       axes = Array(0..<count)
     }
     guard let axes else { return [TensorType(data.dtype, Movement.unknown(shape.count))] }

@@ -1,7 +1,7 @@
 import GraphIR
 
-/// Parts of the input along `axis`: of the sizes that `split` lists, or equal ones (the last one may be smaller
-/// where `num_outputs` says how many).
+/// Parts of the input along `axis`: of the sizes that `split` lists, or equal ones (the last one may be
+/// smaller where `num_outputs` says how many).
 struct Split: Operator {
   static let schema = Schema(
     "Split", since: 13, inputs: ["input: T", "split?: S"], outputs: ["outputs*: T"],

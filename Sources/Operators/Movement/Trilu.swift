@@ -1,6 +1,7 @@
 import GraphIR
 
-/// The upper or lower triangle of matrices `[…, rows, columns]`, from the `k`-th diagonal on; zeros elsewhere.
+/// The upper or lower triangle of matrices `[…, rows, columns]`, from the `k`-th diagonal on; zeros
+/// elsewhere.
 struct Trilu: Operator {
   static let schema = Schema(
     "Trilu", since: 14, inputs: ["input: T", "k?: K"], outputs: ["output: T"],

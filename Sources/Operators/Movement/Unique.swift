@@ -1,7 +1,7 @@
 import GraphIR
 
-/// The distinct elements (or slices along `axis`), in rising order or in order of appearance, with the position
-/// of each one's first appearance, the place of every original in the result, and counts.
+/// The distinct elements (or slices along `axis`), in rising order or in order of appearance, with the
+/// position of each one's first appearance, the place of every original in the result, and counts.
 struct Unique: Operator {
   static let schema = Schema(
     "Unique", since: 11, inputs: ["X: T"], outputs: ["Y: T", "indices", "inverse_indices", "counts"],

@@ -66,7 +66,7 @@ extension Tensor {
   static func int(_ value: Int) -> Tensor { Tensor(scalar: Int64(value)) }
 
   /// 0, 1, 2, … in a shape.
-  static func counting(_ dtype: DType = .float32, _ shape: [Int]) -> Tensor {
+  static func counting(_ shape: [Int], _ dtype: DType = .float32) -> Tensor {
     Tensor((0..<Shape.count(shape)).map { Int64($0) }, shape: shape).converted(to: dtype)
   }
 
