@@ -22,7 +22,7 @@ test: deps
 
 ## Time the operators that matter, and a UNet pass beside ONNX Runtime (needs Python packages, see Tools/bench).
 bench: build
-	@./Tools/bench/run.sh
+	@GRAPH="$(GRAPH)" PYTHON="$(PYTHON)" ./Tools/bench/run.sh
 
 format:
 	$(SWIFT) format --in-place --recursive --configuration .swift-format Sources Tests Examples Package.swift

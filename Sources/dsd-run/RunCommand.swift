@@ -41,6 +41,12 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print one JSON object on standard output.")
   var json = false
 
+  @Option(help: "Run so many times and tell the seconds of each on standard error (not with --image).")
+  var `repeat` = 1
+
+  @Flag(help: "Tell on standard error where the time went, by operator (not with --image).")
+  var profile = false
+
   @Flag(help: "Tell on standard error where recognition rules matched and declined.")
   var trace = false
 
@@ -146,13 +152,29 @@ struct RunCommand: ParsableCommand {
       throw error.at(path)
     }
     let plan = try Plan(preparation)
-    let results = try plan.run(feeds.merging(preparation.supplied) { $1 })
+    let results = try timed(plan, feeds.merging(preparation.supplied) { $1 })
     for item in output { try NPYFile.write(results[item.name]!, to: item.path) }
     try finish()
     if let score { try printScore(score) }
     if score == nil, output.isEmpty, wanted == nil {
       for info in preparation.graph.outputs { print("\(info.name): \(results[info.name]!)") }
     }
+  }
+
+  /// Runs once or as often as asked, and tells the times.
+  private func timed(_ plan: Plan, _ feeds: [String: Tensor]) throws -> [String: Tensor] {
+    guard `repeat` >= 1, `repeat` <= 1_000_000 else {
+      throw ValidationError("--repeat: \(`repeat`) is not between 1 and 1000000")
+    }
+    let profile = self.profile ? Profile() : nil
+    var results: [String: Tensor] = [:]
+    for _ in 0..<`repeat` {
+      let start = Date()
+      results = try plan.run(feeds, profile: profile)
+      if `repeat` > 1 { Terminal.note(String(format: "run: %.4f s", Date().timeIntervalSince(start))) }
+    }
+    if let profile { Terminal.note(ProfileReport.table(profile)) }
+    return results
   }
 
   private func onlyReplaces(_ specs: [HookSpec]) -> Bool { specs.allSatisfy { $0.name == "replace" } }
