@@ -42,9 +42,12 @@ public struct GraphArguments: ParsableArguments {
           "note: \(weights) has \(bound.unused.count) tensors that the graph does not use, such as '\(first)'")
       }
     }
-    let home = graph.metadata[WeightBinder.checkpointKey].map { "/" + $0 } ?? ""
-    return LoadedGraph(
-      path: path, graph: graph, assets: weights ?? FolderBoundary.folder(of: path) + home)
+    let home = graph.metadata[WeightBinder.checkpointKey] ?? ""
+    guard home.isEmpty || FolderBoundary.isInside(home) else {
+      throw DataError("\(path): metadata '\(WeightBinder.checkpointKey)': '\(home)' is not inside the graph's folder")
+    }
+    let folder = FolderBoundary.folder(of: path)
+    return LoadedGraph(path: path, graph: graph, assets: weights ?? (home.isEmpty ? folder : "\(folder)/\(home)"))
   }
 }
 

@@ -34,7 +34,7 @@ public struct MatchingArguments: ParsableArguments {
 
   public func validate() throws {
     if samples < 1 { throw ValidationError("--samples: \(samples) is not at least 1") }
-    if holdMemory < 0 || holdMemory > 1e6 { throw ValidationError("--hold-memory: \(holdMemory) is not a size in GB") }
+    if !(0...1e6).contains(holdMemory) { throw ValidationError("--hold-memory: \(holdMemory) is not a size in GB") }
     _ = try parsedTimesteps()
   }
 

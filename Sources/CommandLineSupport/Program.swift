@@ -9,7 +9,7 @@ public enum Program {
     do {
       var parsed = try command.parseAsRoot()
       try parsed.run()
-      fflush(nil)
+      try finishOutput()
       exit(0)
     } catch {
       fflush(nil)
@@ -17,10 +17,18 @@ public enum Program {
     }
   }
 
+  /// - Throws: `DataError` when what was printed could not be written.
+  private static func finishOutput() throws {
+    guard fflush(nil) == 0 else {
+      throw DataError("standard output: cannot be written: \(String(cString: strerror(errno)))")
+    }
+  }
+
   private static func report(_ error: any Error, of command: any ParsableCommand.Type) -> Int32 {
     switch error {
     case let error as DataError:
-      Terminal.note("error: \(error.message)")
+      // One line, but for lists, whose lines are indented.
+      Terminal.note("error: " + error.message.replacing(/\n(?!  )/, with: "\\n"))
       return 65
     case let error as UsageError:
       Terminal.note("error: \(error)")

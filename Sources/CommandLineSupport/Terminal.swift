@@ -8,7 +8,19 @@ public enum Terminal {
   /// A line on standard error; a progress line is cleared first.
   public static func note(_ text: String) {
     let clear = isInteractive ? "\r\u{1B}[K" : ""
-    FileHandle.standardError.write(Data("\(clear)\(text)\n".utf8))
+    FileHandle.standardError.write(Data("\(clear)\(printable(text))\n".utf8))
+  }
+
+  /// The text with control characters other than line ends written out: names in files may hold what would
+  /// move the cursor or change colours.
+  public static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\n" }) else {
+      return text
+    }
+    return text.unicodeScalars.map { scalar in
+      scalar.properties.generalCategory == .control && scalar != "\n"
+        ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+    }.joined()
   }
 
   /// Shows `done of total` with the time left, on a terminal only.
@@ -43,8 +55,10 @@ public enum Terminal {
   }
 
   /// `804 G`, in powers of ten.
-  public static func count(_ number: Int) -> String {
-    scaled(Double(number), ["", "k", "M", "G", "T", "P"])
+  public static func count(_ number: Int) -> String { count(Double(number)) }
+
+  public static func count(_ number: Double) -> String {
+    scaled(number, ["", "k", "M", "G", "T", "P", "E", "Z", "Y"])
   }
 
   private static func scaled(_ value: Double, _ units: [String]) -> String {

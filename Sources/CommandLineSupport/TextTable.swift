@@ -10,6 +10,9 @@ public struct TextTable {
   }
 
   public var text: String {
+    let rows = self.rows.map { row in
+      row.map { Terminal.printable($0).replacing("\n", with: "\\n") }
+    }
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
       rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0

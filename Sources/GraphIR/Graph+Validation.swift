@@ -103,15 +103,17 @@ extension Graph {
   private mutating func nameNodes() {
     var used = Set(nodes.map(\.name))
     var seen: Set<String> = []
+    // The next number to try for each base: a thousand nodes of one name are not counted a thousand times.
+    var numbers: [String: Int] = [:]
     for position in nodes.indices {
       let node = nodes[position]
       if !node.name.isEmpty, seen.insert(node.name).inserted { continue }
       let base = node.name.isEmpty ? node.outputs.first { !$0.isEmpty } ?? node.op : node.name
       var name = base
-      var number = 1
       while !used.insert(name).inserted {
+        let number = numbers[base, default: 1]
         name = "\(base)_\(number)"
-        number += 1
+        numbers[base] = number + 1
       }
       seen.insert(name)
       nodes[position].name = name

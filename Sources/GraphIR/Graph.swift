@@ -104,4 +104,7 @@ public struct Graph: Sendable, Equatable {
 
   /// The number of elements in all initializers.
   public var parameterCount: Int { initializers.values.reduce(0) { $0 + Shape.count($1.shape) } }
+
+  /// Bytes of all initializers.
+  public var parameterBytes: Int { initializers.values.reduce(0) { $0 + ($1.type.byteCount ?? 0) } }
 }

@@ -20,12 +20,14 @@ public struct Value: Hashable, Sendable {
 public final class GraphBuilder {
   public private(set) var graph: Graph
   private var scopes: [String] = []
-  private var used: Set<String>
+  private let used: NamePool
 
-  /// A builder that appends to `graph`; fresh names also differ from those in `avoiding`.
-  public init(_ graph: Graph = Graph(), avoiding: Set<String> = []) {
+  /// A builder that appends to `graph`.
+  /// - Parameter names: what is taken besides the graph's names; builders may share a pool.
+  public init(_ graph: Graph = Graph(), names: NamePool = NamePool()) {
     self.graph = graph
-    used = avoiding.isEmpty ? graph.allNames : graph.allNames.union(avoiding)
+    used = names
+    for name in graph.allNames { names.claim(name) }
   }
 
   /// Names made inside `body` start with `name/` (after the scopes around it).
@@ -41,16 +43,16 @@ public final class GraphBuilder {
   /// A name that nothing has yet, made from `base` in the current scope.
   public func fresh(_ base: String) -> String {
     let full = scoped(base)
-    if used.insert(full).inserted { return full }
+    if used.claim(full) { return full }
     var number = 1
-    while !used.insert("\(full)_\(number)").inserted { number += 1 }
+    while !used.claim("\(full)_\(number)") { number += 1 }
     return "\(full)_\(number)"
   }
 
   /// A graph input. Inputs carry no scope.
   @discardableResult
   public func input(_ name: String, _ dtype: DType, _ shape: [Dim]) -> Value {
-    precondition(used.insert(name).inserted, "the value \(name) exists already")
+    precondition(used.claim(name), "the value \(name) exists already")
     graph.inputs.append(ValueInfo(name, TensorType(dtype, shape)))
     return Value(name)
   }
@@ -58,7 +60,7 @@ public final class GraphBuilder {
   /// A graph output; the value is renamed to `name` by an Identity when it is called something else.
   public func output(_ value: Value, as name: String, _ type: TensorType?) {
     if value.name != name {
-      used.insert(name)
+      used.claim(name)
       graph.nodes.append(Node("Identity", name: name, inputs: [value.name], outputs: [name]))
     }
     graph.outputs.append(ValueInfo(name, type))
@@ -69,7 +71,7 @@ public final class GraphBuilder {
   public func weight(_ name: String, _ initializer: Initializer) -> Value {
     let full = scoped(name)
     if graph.initializers[full] == nil {
-      used.insert(full)
+      used.claim(full)
       graph.initializers[full] = initializer
     }
     return Value(full)
@@ -110,8 +112,8 @@ public final class GraphBuilder {
 
   /// Appends a finished node as it is.
   public func append(_ node: Node) {
-    used.formUnion(node.outputs)
-    used.insert(node.name)
+    for name in node.outputs { used.claim(name) }
+    used.claim(node.name)
     graph.nodes.append(node)
   }
 

@@ -65,6 +65,7 @@ public struct OperatorSet: Sendable {
         throw DataError("input '\(parameter.name)' is missing")
       }
     }
+    guard !node.outputs.isEmpty else { throw DataError("has no outputs") }
     let variadicOutputs = schema.outputs.last?.isVariadic ?? false
     guard variadicOutputs || node.outputs.count <= schema.outputs.count else {
       throw DataError("has \(node.outputs.count) outputs, at most \(schema.outputs.count) are allowed")

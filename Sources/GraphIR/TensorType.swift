@@ -31,6 +31,12 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
     return overflow ? nil : bytes
   }
 
+  /// Values of more bytes are refused: no machine runs them, and sums of sizes stay far from overflow.
+  public static let byteLimit = 1 << 40
+
+  /// Whether the type is known to take more than ``byteLimit`` bytes, or not to be a tensor's at all.
+  public var isTooLarge: Bool { concreteShape != nil && byteCount ?? .max > TensorType.byteLimit }
+
   /// Whether a value can have both types.
   public func agrees(with other: TensorType) -> Bool {
     guard dtype == other.dtype else { return false }

@@ -19,6 +19,9 @@ public struct TypeInference: Sendable {
   ) throws {
     for (name, initializer) in graph.initializers {
       types[name] = initializer.type
+      if initializer.type.isTooLarge {
+        throw DataError("initializer '\(name)' \(initializer.type) is too large")
+      }
       if let tensor = initializer.tensor, tensor.byteCount <= TypeInference.foldLimit {
         constants[name] = tensor
       }
@@ -55,9 +58,7 @@ public struct TypeInference: Sendable {
       try set.checkTypes(type(of: bound).schema, inputTypes)
       let inferred = try bound.infer(inputs)
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty {
-        if type.concreteShape != nil, type.byteCount == nil {
-          throw DataError("output \(type) is too large")
-        }
+        if type.isTooLarge { throw DataError("output \(type) is too large") }
         types[name] = type
       }
       try fold(node, bound, inputs, inferred, pool)

@@ -56,9 +56,10 @@ extension Operator {
     let inferred = try infer(request)
     var outputs: [Tensor?] = []
     for type in inferred.prefix(outputCount) {
-      guard let shape = type.concreteShape, type.byteCount != nil else {
+      guard let shape = type.concreteShape, let bytes = type.byteCount else {
         throw DataError("the shape of an output is not known even at run time")
       }
+      try Storage.checkFits(bytes, "an output \(type)")
       outputs.append(Tensor(type.dtype, shape))
     }
     if aliasing == .view, let source = inputs.first ?? nil, let output = outputs.first ?? nil {

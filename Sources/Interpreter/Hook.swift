@@ -44,14 +44,27 @@ public struct HookContext: Sendable {
   public let graph: Graph
   public let types: [String: TensorType]
   public let operators: OperatorSet
-  /// For each value, the graph inputs it depends on.
-  public let dependencies: [String: Set<String>]
+  private let producer: [String: Int]
 
   public init(graph: Graph, types: [String: TensorType], operators: OperatorSet) {
     self.graph = graph
     self.types = types
     self.operators = operators
-    dependencies = graph.inputDependencies
+    producer = GraphIndex(graph).producer
+  }
+
+  /// The graph inputs that a value depends on. Linear in the part of the graph that makes the value.
+  public func dependencies(of value: String) -> Set<String> {
+    let inputs = Set(graph.inputs.map(\.name))
+    var found: Set<String> = []
+    var seen: Set<String> = []
+    var pending = [value]
+    while let name = pending.popLast() {
+      guard seen.insert(name).inserted else { continue }
+      if inputs.contains(name) { found.insert(name) }
+      if let position = producer[name] { pending += GraphIndex.uses(of: graph.nodes[position]) }
+    }
+    return found
   }
 }
 

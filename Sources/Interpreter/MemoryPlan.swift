@@ -20,25 +20,31 @@ struct MemoryPlan {
     let order = blocks.indices.sorted {
       (blocks[$0].bytes, blocks[$1].first) > (blocks[$1].bytes, blocks[$0].first)
     }
-    // Placed blocks by offset.
-    var placed: [Int] = []
+    // Placed blocks by offset; in one array of plain numbers, as every block walks along it.
+    var placed: [(first: Int, last: Int, start: Int, end: Int)] = []
     for index in order {
-      let bytes = MemoryPlan.aligned(blocks[index].bytes)
+      let (bytes, first, last) = (MemoryPlan.aligned(blocks[index].bytes), blocks[index].first, blocks[index].last)
       var offset = 0
-      var position = 0
-      while position < placed.count {
-        let other = self.blocks[placed[position]]
-        if other.first <= blocks[index].last && blocks[index].first <= other.last {
-          if other.offset >= offset + bytes { break }
-          offset = max(offset, other.offset + MemoryPlan.aligned(other.bytes))
-        }
-        position += 1
+      for other in placed where other.first <= last && first <= other.last {
+        if other.start >= offset + bytes { break }
+        offset = max(offset, other.end)
       }
       self.blocks[index].offset = offset
       arenaBytes = max(arenaBytes, offset + bytes)
-      let insertion = placed.firstIndex { self.blocks[$0].offset > offset } ?? placed.count
-      placed.insert(index, at: insertion)
+      placed.insert((first, last, offset, offset + bytes), at: MemoryPlan.position(after: offset, in: placed))
     }
+  }
+
+  /// Where a block at `offset` goes among blocks in order: behind those at the same offset.
+  private static func position(
+    after offset: Int, in placed: [(first: Int, last: Int, start: Int, end: Int)]
+  ) -> Int {
+    var (low, high) = (0, placed.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if placed[middle].start > offset { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 
   static func aligned(_ bytes: Int) -> Int {

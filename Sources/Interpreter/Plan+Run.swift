@@ -11,6 +11,7 @@ extension Plan {
     _ inputs: [String: Tensor], at position: SweepPosition = SweepPosition(),
     profile: Profile? = nil
   ) throws -> [String: Tensor] {
+    try Storage.checkFits(peakBytes, "a run, beside its weights,")
     var values = initial
     for input in graph.inputs {
       guard let tensor = inputs[input.name] else { throw DataError("missing input '\(input.name)'") }
@@ -43,7 +44,10 @@ extension Plan {
     let inputs = step.inputs.map { $0 < 0 ? nil : values[$0] }
     if step.isDynamic {
       let outputs = try step.op.runAllocating(inputs, outputCount: step.outputs.count, pool: pool)
-      for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 { values[slot] = tensor }
+      for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 {
+        // A view of a planned value would outlive its place in the arena, which is used again.
+        values[slot] = tensor.map { $0.storage === arena ? $0.copy() : $0 }
+      }
       return
     }
     if let shape = step.viewShape {
@@ -74,7 +78,8 @@ extension Plan {
           "hook \(attachment.hook.name) put \(tensor.dtype)\(Shape.text(tensor.shape)) in place of "
             + "\(current.dtype)\(Shape.text(current.shape))")
       }
-      current.assign(tensor)
+      // Fed tensors and constants belong to others, who use them again.
+      if ownSlots.contains(slot) { current.assign(tensor) } else { values[slot] = tensor.copy() }
     }
   }
 }

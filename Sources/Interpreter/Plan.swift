@@ -25,7 +25,9 @@ public final class Plan {
   let outputTypes: [Int: TensorType]
   let pool: ThreadPool
   let workspace: Storage
-  private let arena: Storage
+  let arena: Storage
+  /// Slots whose bytes only this plan writes: in the arena, or allocated in a run.
+  let ownSlots: Set<Int>
 
   /// One node's run.
   struct Step {
@@ -54,12 +56,13 @@ public final class Plan {
     var builder = PlanBuilder(graph, preparation)
     try builder.build()
     let memory = MemoryPlan(builder.blocks)
-    arena = Storage(byteCount: memory.arenaBytes)
-    workspace = Storage(byteCount: builder.workspaceBytes)
+    // Reserved only: a plan can be made, and told about, on a machine that could not run it.
+    arena = try Storage(reserving: memory.arenaBytes)
+    workspace = try Storage(reserving: builder.workspaceBytes)
     arenaBytes = memory.arenaBytes
     workspaceBytes = builder.workspaceBytes
     outputBytes = builder.outputTypes.values.reduce(0) { $0 + ($1.byteCount ?? 0) }
-    constantBytes = graph.initializers.values.reduce(0) { $0 + Shape.count($1.shape) * $1.dtype.size }
+    constantBytes = graph.parameterBytes
     multiplyAdds = builder.steps.reduce(0) { $0 + $1.multiplyAdds }
     steps = builder.steps
     slots = builder.slots
@@ -71,5 +74,6 @@ public final class Plan {
         type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset)
     }
     self.initial = initial
+    ownSlots = Set(builder.blockOfSlot.keys).union(steps.flatMap(\.allocates))
   }
 }

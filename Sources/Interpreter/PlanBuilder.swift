@@ -96,11 +96,15 @@ struct PlanBuilder {
       || inputs.contains { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
 
     let hooked = Set(attachments.flatMap(\.values).map { slots[$0]! })
+    let altered = Set(attachments.filter(\.alters).flatMap(\.values).map { slots[$0]! })
     var viewShape: [Int]?
     var allocates: [Int] = []
     for (index, slot) in outputs.enumerated() where slot >= 0 && !isDynamic {
       let type = typeOfSlot[slot]!
-      if index == 0, op.aliasing == .view, inputs[0] >= 0, outputTypes[slot] == nil {
+      // What a hook alters must not change the value it would be a view of.
+      if index == 0, op.aliasing == .view, inputs[0] >= 0, outputTypes[slot] == nil,
+        !altered.contains(slot)
+      {
         viewShape = type.concreteShape
         if let block = blockOfSlot[inputs[0]] {
           blockOfSlot[slot] = block
@@ -144,15 +148,12 @@ struct PlanBuilder {
     guard case .inPlace(let candidates) = op.aliasing else { return nil }
     for candidate in candidates where candidate < inputs.count {
       let slot = inputs[candidate]
-      guard slot >= 0, !hooked.contains(slot), let block = blockOfSlot[slot], typeOfSlot[slot] == type,
-        lifetime(of: block) <= position
+      guard slot >= 0, let block = blockOfSlot[slot], typeOfSlot[slot] == type,
+        blocks[block].last <= position, !hooked.contains(where: { blockOfSlot[$0] == block })
       else { continue }
       let sharers = inputs.filter { $0 >= 0 && blockOfSlot[$0] == block }
       if sharers.allSatisfy({ $0 == slot || typeOfSlot[$0] == type }) { return block }
     }
     return nil
   }
-
-  /// The last step that reads any value in the block.
-  private func lifetime(of block: Int) -> Int { blocks[block].last }
 }

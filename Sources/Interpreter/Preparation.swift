@@ -27,6 +27,8 @@ public struct Preparation {
     self.operators = operators
     self.pool = pool
     var graph = try source.sorted()
+    // An input with a default that nothing feeds is the default, a constant.
+    graph.inputs.removeAll { graph.initializers[$0.name] != nil && inputs[$0.name] == nil }
     let names = graph.valueNames
     let wanted = outputs ?? graph.outputs.map(\.name)
     for name in wanted where !names.contains(name) {
@@ -45,6 +47,7 @@ public struct Preparation {
     var fed = inputs
     for (name, tensor) in supplied { fed[name] = TensorType(tensor.dtype, tensor.shape) }
     try Preparation.checkFed(fed, graph)
+    try Preparation.checkReplaced(fed, graph, operators, pool)
 
     // Hooks see every node that what is fed can reach, whether or not the outputs need it.
     let sinks = hooks.isEmpty ? [] : Preparation.runnableSinks(graph, fed)
@@ -174,6 +177,22 @@ public struct Preparation {
     }
   }
 
+  /// Values fed in the place of computed ones or of weights must be of the types that these would have.
+  private static func checkReplaced(
+    _ fed: [String: TensorType], _ graph: Graph, _ operators: OperatorSet, _ pool: ThreadPool
+  ) throws {
+    let declared = Set(graph.inputs.map(\.name))
+    let replaced = fed.keys.filter { !declared.contains($0) }.sorted()
+    guard !replaced.isEmpty else { return }
+    // What leads to a replaced value need not fit the other inputs; then nothing is known about its type.
+    let own = fed.filter { declared.contains($0.key) }
+    guard let natural = try? TypeInference(graph, operators, inputs: own, pool: pool).types else { return }
+    for name in replaced {
+      guard let type = natural[name], !type.agrees(with: fed[name]!) else { continue }
+      throw DataError("value '\(name)' is \(type), it cannot be replaced by \(fed[name]!)")
+    }
+  }
+
   private static func checkComplete(_ graph: Graph, _ fed: [String: TensorType]) throws {
     let missing = graph.requiredInputs.filter { fed[$0.name] == nil }
     if !missing.isEmpty {
@@ -194,17 +213,5 @@ extension Graph {
     names.formUnion(initializers.keys)
     for node in nodes { names.formUnion(node.outputs.filter { !$0.isEmpty }) }
     return names
-  }
-
-  /// For each value that a node makes, and each input, the graph inputs it depends on. The graph is sorted.
-  public var inputDependencies: [String: Set<String>] {
-    var result: [String: Set<String>] = [:]
-    for input in inputs { result[input.name] = [input.name] }
-    for node in nodes {
-      var union: Set<String> = []
-      for name in GraphIndex.uses(of: node) { if let set = result[name] { union.formUnion(set) } }
-      for output in node.outputs where !output.isEmpty { result[output] = union }
-    }
-    return result
   }
 }

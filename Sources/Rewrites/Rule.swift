@@ -66,7 +66,7 @@ public struct RuleSet: GraphRewrite {
     var replacements: [String: [Node]] = [:]
     var initializers: [(String, Initializer)] = []
     var newTypes = types
-    var used = graph.allNames
+    let names = NamePool(graph.allNames)
     for node in graph.nodes.reversed() where !consumed.contains(node.name) {
       for rule in rules {
         guard let match = matcher.match(rule.pattern, at: node),
@@ -74,7 +74,7 @@ public struct RuleSet: GraphRewrite {
         else { continue }
         do {
           try rule.condition(match)
-          let built = try build(rule, match, context, &used)
+          let built = try build(rule, match, context, names)
           newTypes.merge(built.types) { $1 }
           initializers += built.initializers
           replacements[node.name] = built.nodes
@@ -102,11 +102,11 @@ public struct RuleSet: GraphRewrite {
 
   /// Runs the replacement in a scratch graph, checks its type and gives its root the old name.
   private func build(
-    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ used: inout Set<String>
+    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ names: NamePool
   ) throws -> Built {
     var scratch = Graph(opsets: match.graph.opsets)
-    // Names of the surrounding graph, so that fresh ones differ from them.
-    let builder = GraphBuilder(scratch, avoiding: used)
+    // With the names of the surrounding graph, so that fresh ones differ from them.
+    let builder = GraphBuilder(scratch, names: names)
     let value = try builder.scope(match.root.name) { try rule.replacement(builder, match) }
     scratch = builder.graph
     let target = match.root.outputs[0]
@@ -131,16 +131,20 @@ public struct RuleSet: GraphRewrite {
       let constants = node.inputs.map { name in
         scratch.initializers[name]?.tensor ?? context.constants[name]
       }
-      let inferred = try bound.infer(
-        InferenceInputs(
-          node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }, constants: constants,
-          outputCount: node.outputs.count))
+      let inputs = node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }
+      let inferred: [TensorType]
+      do {
+        try context.operators.checkTypes(type(of: bound).schema, inputs)
+        inferred = try bound.infer(
+          InferenceInputs(inputs, constants: constants, outputCount: node.outputs.count))
+      } catch let error as DataError {
+        throw Decline(error.message)
+      }
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty { types[name] = type }
     }
     if let old = context.types[target], let new = types[target], !old.agrees(with: new) {
       throw Decline("the replacement is \(new), not \(old)")
     }
-    used.formUnion(scratch.allNames)
     return Built(
       nodes: scratch.nodes, initializers: scratch.initializers.map { ($0.key, $0.value) }, types: types)
   }

@@ -25,12 +25,27 @@ public final class Storage: @unchecked Sendable {
   }
 
   /// Zeros that take memory only where they are touched.
-  init(reserving byteCount: Int) {
+  /// - Throws: `DataError` when there are not even addresses for them.
+  public init(reserving byteCount: Int) throws {
+    let size = max(byteCount, 1)
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    guard byteCount >= 0, let memory = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0),
+      memory != MAP_FAILED
+    else { throw DataError("\(byteCount) bytes of memory cannot be reserved") }
     self.byteCount = byteCount
-    let memory = calloc(max(byteCount, 1) + Storage.alignment, 1)!
-    let misalignment = Int(bitPattern: memory) % Storage.alignment
-    base = misalignment == 0 ? memory : memory + (Storage.alignment - misalignment)
-    release = { free(memory) }
+    base = memory
+    release = { munmap(memory, size) }
+  }
+
+  /// Bytes of memory that the machine has.
+  public static let machineBytes = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+
+  /// Checks that something is not larger than all the machine's memory.
+  /// - Throws: `DataError` that says how large `what` is.
+  public static func checkFits(_ byteCount: Int, _ what: String) throws {
+    guard byteCount > machineBytes else { return }
+    let mebibytes = (byteCount >> 20, machineBytes >> 20)
+    throw DataError("\(what) takes \(mebibytes.0) MiB of memory, the machine has \(mebibytes.1)")
   }
 
   /// Memory that `owner` keeps alive, such as an arena or a mapped file.

@@ -66,10 +66,11 @@ public struct Tensor: @unchecked Sendable {
   }
 
   /// A tensor of zeros whose memory is only reserved: pages are taken when something touches them.
-  public static func placeholder(_ dtype: DType, _ shape: [Int]) -> Tensor {
+  /// - Throws: `DataError` when there are not even addresses for them.
+  public static func placeholder(_ dtype: DType, _ shape: [Int]) throws -> Tensor {
     let count = Shape.count(shape)
     return Tensor(
-      dtype, shape, count: count, in: Storage(reserving: count * dtype.size), unchecked: 0)
+      dtype, shape, count: count, in: try Storage(reserving: count * dtype.size), unchecked: 0)
   }
 
   public var rank: Int { shape.count }

@@ -54,6 +54,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 
   func run() throws {
+    try checkPlainOptions()
     if hook.contains("list") {
       print(HookSpec.listing)
       return
@@ -75,6 +76,23 @@ struct RunCommand: ParsableCommand {
     }
   }
 
+  private func checkPlainOptions() throws {
+    guard (1...1_000_000).contains(`repeat`) else {
+      throw ValidationError("--repeat: \(`repeat`) is not between 1 and 1000000")
+    }
+    var names: Set<String> = []
+    for item in input where !names.insert(item.name).inserted {
+      throw ValidationError("--input \(item.name) is given twice")
+    }
+    var paths: [String: String] = [:]
+    for item in output {
+      let path = URL(fileURLWithPath: item.path).standardizedFileURL.path
+      if let other = paths.updateValue(item.name, forKey: path), item.path != "/dev/null" {
+        throw ValidationError("--output: \(other) and \(item.name) would both be \(item.path)")
+      }
+    }
+  }
+
   // MARK: Images × captions
 
   private func runMatching(_ path: String, _ scoring: HookSpec, _ hooks: [HookSpec]) throws {
@@ -89,22 +107,24 @@ struct RunCommand: ParsableCommand {
     let images = try image.map { try RGBImage(contentsOf: $0) }
     let loaded = try arguments.load(path)
     let description = try PipelineDescription(from: loaded.graph)
-    let (extra, finish) = try makeHooks(hooks)
+    let (extra, captures) = try makeHooks(hooks)
     let size = description.imageSize
     let job = try MatchingJob(
       loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
       hooks: extra, pool: arguments.pool(),
       pixels: { images[$0].tensor(width: size, height: size) })
+    for capture in captures { try capture.checkSelection() }
     let result = try job.run(progress: Terminal.progress("scoring"))
-    try finish()
+    for capture in captures { try capture.finish() }
+    if result.hasUnusableScores { Terminal.note("note: some scores are infinite or not a number") }
     for tied in result.tiedImages {
       Terminal.note("note: \(result.images[tied]): several captions share the best score; the first is named")
     }
     print(json ? try result.json() : MatchingReport.table(result))
   }
 
-  /// The hooks other than attn-score, and what to do after the run.
-  private func makeHooks(_ specs: [HookSpec]) throws -> ([any Hook], () throws -> Void) {
+  /// The hooks other than attn-score; those that capture once more, to be finished after the run.
+  private func makeHooks(_ specs: [HookSpec]) throws -> ([any Hook], [Capture]) {
     var hooks: [any Hook] = []
     var captures: [Capture] = []
     for spec in specs {
@@ -117,7 +137,7 @@ struct RunCommand: ParsableCommand {
       default: break
       }
     }
-    return (hooks, { for capture in captures { try capture.finish() } })
+    return (hooks, captures)
   }
 
   // MARK: Any graph
@@ -125,11 +145,9 @@ struct RunCommand: ParsableCommand {
   private func runPlain(_ path: String, _ scoring: HookSpec?, _ specs: [HookSpec]) throws {
     let loaded = try arguments.load(path)
     var feeds: [String: Tensor] = [:]
-    for item in input {
-      guard feeds[item.name] == nil else { throw ValidationError("--input \(item.name) is given twice") }
-      feeds[item.name] = try NPYFile.read(path: item.path)
-    }
-    let (extra, finish) = try makeHooks(specs)
+    for item in input { feeds[item.name] = try NPYFile.read(path: item.path) }
+    for item in output { try OutputCheck.file(item.path) }
+    let (extra, captures) = try makeHooks(specs)
     let pool = arguments.pool()
     var score: AttentionScore?
     if let scoring {
@@ -151,10 +169,11 @@ struct RunCommand: ParsableCommand {
     } catch let error as DataError {
       throw error.at(path)
     }
+    for capture in captures { try capture.checkSelection() }
     let plan = try Plan(preparation)
     let results = try timed(plan, feeds.merging(preparation.supplied) { $1 })
     for item in output { try NPYFile.write(results[item.name]!, to: item.path) }
-    try finish()
+    for capture in captures { try capture.finish() }
     if let score { try printScore(score) }
     if score == nil, output.isEmpty, wanted == nil {
       for info in preparation.graph.outputs { print("\(info.name): \(results[info.name]!)") }
@@ -163,9 +182,6 @@ struct RunCommand: ParsableCommand {
 
   /// Runs once or as often as asked, and tells the times.
   private func timed(_ plan: Plan, _ feeds: [String: Tensor]) throws -> [String: Tensor] {
-    guard `repeat` >= 1, `repeat` <= 1_000_000 else {
-      throw ValidationError("--repeat: \(`repeat`) is not between 1 and 1000000")
-    }
     let profile = self.profile ? Profile() : nil
     var results: [String: Tensor] = [:]
     for _ in 0..<`repeat` {
@@ -197,10 +213,7 @@ struct RunCommand: ParsableCommand {
         let per_layer: [[Double]]
         let attention: [Double]
       }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      let data = try encoder.encode(Result(layers: layers, per_layer: perLayer, attention: means))
-      print(String(decoding: data, as: UTF8.self))
+      print(try JSONText.encode(Result(layers: layers, per_layer: perLayer, attention: means)))
       return
     }
     var table = TextTable(

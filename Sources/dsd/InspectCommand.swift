@@ -41,7 +41,7 @@ struct InspectCommand: ParsableCommand {
     let description = try? PipelineDescription(from: model)
     let missing = model.initializers.values.contains { $0.tensor == nil }
     if missing {
-      model = model.withPlaceholderWeights()
+      model = try model.withPlaceholderWeights()
       print("\nThe weights are not here; what follows is for float32 weights of the graph's shapes.")
     }
     if let description {
@@ -80,9 +80,8 @@ struct InspectCommand: ParsableCommand {
     let opsets = graph.opsets.sorted { $0.key < $1.key }
       .map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
     lines.append("opsets: \(opsets.joined(separator: ", ")); IR version \(graph.irVersion)")
-    let bytes = graph.initializers.values.reduce(0) { $0 + Shape.count($1.shape) * $1.dtype.size }
     lines.append(
-      "\(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters (\(Terminal.bytes(bytes)))")
+      "\(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters (\(Terminal.bytes(graph.parameterBytes)))")
     lines.append("inputs:")
     for info in graph.requiredInputs { lines.append("  \(info.name): \(info.type?.description ?? "?")") }
     lines.append("outputs:")
@@ -147,24 +146,24 @@ struct InspectCommand: ParsableCommand {
   ) throws {
     let counts = counts ?? [1, 1, 1]
     let size = description.imageSize
-    var options = MatchingOptions()
-    options.timesteps = Array(repeating: 0, count: counts[2])
-    let job = try MatchingPlan(graph, description, options, pool: arguments.pool())
+    let job = try MatchingPlan(graph, description, MatchingOptions(), pool: arguments.pool())
     let extents: [Axis: Int] = [.image: counts[0], .text: counts[1] + 1, .timestep: counts[2]]
     print(
       "\nmatching \(counts[0]) image(s) × \(counts[1]) caption(s) × \(counts[2]) timestep(s) at \(size)×\(size), "
         + "the empty caption included:")
     var table = TextTable(["component", "depends on", "runs", "multiply-adds a run", "in all"], right: [2, 3, 4])
-    var total = 0
+    // The numbers of a grid go beyond what an integer holds.
+    var total = 0.0
     var peak = 0
     for stage in job.plan.stages {
       let runs = job.plan.runs(stage, counts: extents)
       let axes = stage.axes.isEmpty ? "nothing" : stage.axes.map(\.rawValue).joined(separator: ", ")
       for (component, work) in stage.components.sorted(by: { $0.key < $1.key }) {
         table.rows.append([
-          component, axes, String(runs), Terminal.count(work), Terminal.count(work * runs),
+          component, axes, String(format: "%.0f", runs), Terminal.count(work),
+          Terminal.count(Double(work) * runs),
         ])
-        total += work * runs
+        total += Double(work) * runs
       }
       peak += stage.plan.peakBytes
     }
@@ -175,10 +174,10 @@ struct InspectCommand: ParsableCommand {
 
 extension Graph {
   /// The graph with unbound weights standing for zeros that take no memory until read.
-  fileprivate func withPlaceholderWeights() -> Graph {
+  fileprivate func withPlaceholderWeights() throws -> Graph {
     var result = self
     for (name, initializer) in initializers where initializer.tensor == nil {
-      result.initializers[name]?.tensor = Tensor.placeholder(initializer.dtype, initializer.shape)
+      result.initializers[name]?.tensor = try Tensor.placeholder(initializer.dtype, initializer.shape)
     }
     return result
   }

@@ -108,6 +108,7 @@ extension PipelineDescription {
     for tokenizer in tokenizers where !inputs.contains(tokenizer.input) {
       throw DataError("metadata '\(key)': tokenizers: the graph has no input '\(tokenizer.input)'")
     }
+    do { try check() } catch let error as DataError { throw error.at("metadata '\(key)'") }
   }
 
   /// The description as the metadata's value: JSON with sorted keys.

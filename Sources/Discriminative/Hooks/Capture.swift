@@ -6,7 +6,8 @@ import ONNXWire
 /// Keeps values of a run in files: every output of the nodes whose name, output or operator matches.
 ///
 /// With `out=FOLDER` each value becomes `FOLDER/NAME.npy` (`/` becomes `.`), with `out=FILE.safetensors` all
-/// go into one file. In a sweep the position is part of the name.
+/// go into one file. In a sweep the position is part of the name. A value that a sweep computes again takes the
+/// place of the one before.
 public final class Capture: Hook {
   public let name = "capture"
   public let view: HookView
@@ -16,6 +17,12 @@ public final class Capture: Hook {
   /// Nothing is written when nil; the values are in `values`.
   let out: String?
   public private(set) var values: [(name: String, tensor: Tensor)] = []
+  /// Where in `values` a name is.
+  private var places: [String: Int] = [:]
+  /// The value that each file will hold.
+  private var files: [String: String] = [:]
+  private var hasFolder = false
+  private var selectsAny = false
   /// Bytes kept in memory at most before writing into one file.
   private static let limit = 16 << 30
   private var bytes = 0
@@ -36,13 +43,36 @@ public final class Capture: Hook {
     if let op, node.op != op { return nil }
     if let form {
       guard node.op == "Attention", match?.matches(node.name) ?? true else { return nil }
+      try claim("\(node.name)/\(form.rawValue)")
       return Demand(forms: [form])
     }
     let all = match?.matches(node.name) ?? true
     let outputs = node.outputs.indices.filter { position in
       !node.outputs[position].isEmpty && (all || match!.matches(node.outputs[position]))
     }
-    return outputs.isEmpty ? nil : Demand(outputs: Array(outputs))
+    guard !outputs.isEmpty else { return nil }
+    for position in outputs { try claim(node.outputs[position]) }
+    return Demand(outputs: Array(outputs))
+  }
+
+  /// Notes that the value will be captured.
+  private func claim(_ value: String) throws {
+    selectsAny = true
+    guard let out, !out.hasSuffix(".safetensors") else { return }
+    let file = Capture.fileName(value)
+    if let other = files.updateValue(value, forKey: file), other != value {
+      throw DataError(
+        "--hook capture: '\(other)' and '\(value)' would both be \(file).npy; use out=FILE.safetensors")
+    }
+  }
+
+  /// Call it when the run has been planned.
+  /// - Throws: `DataError` when there is nothing to capture.
+  public func checkSelection() throws {
+    guard !selectsAny else { return }
+    let wanted = [match.map { "match=\($0)" }, op.map { "op=\($0)" }, form.map { "form=\($0.rawValue)" }]
+    let text = wanted.compactMap { $0 }.joined(separator: ",")
+    throw DataError("--hook capture: nothing that runs fits '\(text)'")
   }
 
   public func didRun(_ node: Node, _ values: inout [Tensor], at position: SweepPosition) throws {
@@ -57,15 +87,36 @@ public final class Capture: Hook {
       .map { "@\($0.key.rawValue)\($0.value)" }.joined()
     for (name, value) in zip(names, values) {
       if let out, !out.hasSuffix(".safetensors") {
-        try NPYFile.write(value, to: "\(out)/\(Capture.fileName(name + suffix)).npy")
+        try write(value, name + suffix, into: out)
       } else {
-        bytes += value.byteCount
-        guard bytes <= Capture.limit else {
-          throw DataError("hook capture: more than 16 GB captured; capture into a folder or match less")
-        }
-        self.values.append((name + suffix, value.copy()))
+        try keep(value, name + suffix)
       }
     }
+  }
+
+  private func keep(_ value: Tensor, _ name: String) throws {
+    if let place = places[name] {
+      values[place].tensor = value.copy()
+      return
+    }
+    bytes += value.byteCount
+    guard bytes <= Capture.limit else {
+      throw DataError("hook capture: more than 16 GB captured; capture into a folder or match less")
+    }
+    places[name] = values.count
+    values.append((name, value.copy()))
+  }
+
+  private func write(_ value: Tensor, _ name: String, into folder: String) throws {
+    if !hasFolder {
+      do {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw DataError("--hook capture: cannot make the folder \(folder)")
+      }
+      hasFolder = true
+    }
+    try NPYFile.write(value, to: "\(folder)/\(Capture.fileName(name)).npy")
   }
 
   /// Writes what is gathered for one file. Call it after the run.

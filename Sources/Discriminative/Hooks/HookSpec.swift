@@ -58,20 +58,24 @@ public struct HookSpec: Sendable {
           let keys = known.options.map(\.key).joined(separator: ", ")
           throw UsageError("--hook \(name): unknown option '\(pair[0])'; it has \(keys)")
         }
+        guard !options.contains(where: { $0.0 == pair[0] }) else {
+          throw UsageError("--hook \(name): the option '\(pair[0])' is given twice")
+        }
         options.append((pair[0], pair[1]))
       }
     }
     self.options = options
   }
 
-  public subscript(key: String) -> String? { options.last { $0.key == key }?.value }
+  public subscript(key: String) -> String? { options.first { $0.key == key }?.value }
 
   func required(_ key: String) throws -> String {
     guard let value = self[key] else { throw UsageError("--hook \(name): the option '\(key)=…' is missing") }
     return value
   }
 
-  /// The capture hook of this specification. The output folder is made when it is not there.
+  /// The capture hook of this specification.
+  /// - Throws: `DataError` when its files could not be written.
   public func makeCapture() throws -> Capture {
     let out = try required("out")
     var form: ValueForm?
@@ -81,13 +85,7 @@ public struct HookSpec: Sendable {
         throw UsageError("--hook capture: form is logsumexp, scores or probabilities, not '\(text)'")
       }
     }
-    if !out.hasSuffix(".safetensors") {
-      do {
-        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-      } catch {
-        throw DataError("--hook capture: cannot make the folder \(out)")
-      }
-    }
+    if out.hasSuffix(".safetensors") { try OutputCheck.file(out) } else { try OutputCheck.folder(out) }
     return Capture(match: self["match"].map { Glob($0) }, op: self["op"], form: form, out: out)
   }
 

@@ -47,6 +47,9 @@ public final class MatchingJob {
     self.pixels = pixels
 
     let trainTimesteps = description.scheduler.trainTimesteps
+    guard options.timesteps != nil || options.samples <= trainTimesteps else {
+      throw DataError("--samples: \(options.samples) is too many, the schedule has \(trainTimesteps) noise levels")
+    }
     timesteps = options.timesteps ?? MatchingOptions.spread(options.samples, over: trainTimesteps)
     for t in timesteps where t < 0 || t >= trainTimesteps {
       throw DataError("--timesteps: \(t) is out of range, the schedule has 0 to \(trainTimesteps - 1)")
@@ -113,7 +116,7 @@ public final class MatchingJob {
         attention[image][text][step] = try attentionTerm(position)
       }
       if options.needsBias, let estimate = outputs[options.estimateName] {
-        errors[image][text][step] = MatchingJob.distance(
+        errors[image][text][step] = try MatchingJob.distance(
           noise.rows(step..<step + 1), estimate.converted(to: .float32))
       }
       done += 1
@@ -157,8 +160,11 @@ public final class MatchingJob {
     }
   }
 
-  /// ‖a − b‖₂
-  static func distance(_ a: Tensor, _ b: Tensor) -> Double {
+  /// ‖noise − estimate‖₂
+  static func distance(_ a: Tensor, _ b: Tensor) throws -> Double {
+    guard a.shape == b.shape else {
+      throw DataError("the noise estimate is \(Shape.text(b.shape)), the noise \(Shape.text(a.shape))")
+    }
     let x = a.pointer(as: Float.self)
     let y = b.pointer(as: Float.self)
     var sum = 0.0

@@ -59,8 +59,10 @@ public struct MatchingResult: Sendable, Encodable {
     bestImage = texts.indices.map { text in MatchingResult.best(images.indices.map { scores[$0][text] }) }
   }
 
+  /// A score that is not a number is never the best one.
   private static func best(_ values: [Double]) -> Int {
-    values.indices.max { (values[$0], -$0) < (values[$1], -$1) } ?? 0
+    let ranked = values.map { $0.isNaN ? -.infinity : $0 }
+    return ranked.indices.max { (ranked[$0], -$0) < (ranked[$1], -$1) } ?? 0
   }
 
   /// Images whose best score is shared by several texts.
@@ -71,10 +73,9 @@ public struct MatchingResult: Sendable, Encodable {
     }
   }
 
+  /// Whether a score is infinite or not a number.
+  public var hasUnusableScores: Bool { !scores.joined().allSatisfy(\.isFinite) }
+
   /// One JSON object, keys sorted.
-  public func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
+  public func json() throws -> String { try JSONText.encode(self) }
 }

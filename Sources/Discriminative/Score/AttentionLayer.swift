@@ -26,8 +26,8 @@ public struct AttentionLayer: Sendable, Equatable {
     if let tag = node.metadata["dsd.role"], let role = Role(rawValue: tag) {
       self.role = role
     } else {
-      let queries = context.dependencies[node.inputs[0]] ?? []
-      let keys = context.dependencies[node.inputs[1]] ?? []
+      let queries = context.dependencies(of: node.inputs[0])
+      let keys = context.dependencies(of: node.inputs[1])
       role = !keys.isEmpty && !queries.isSubset(of: keys) ? .cross : .selfAttention
     }
   }

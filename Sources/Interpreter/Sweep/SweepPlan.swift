@@ -99,8 +99,9 @@ public final class SweepPlan {
     order.enumerated().filter { axes.contains($1) }.map { String($0.offset) }.joined()
   }
 
-  /// How often each stage runs for a grid of these extents, when everything that is used again is held.
-  public func runs(_ stage: Stage, counts: [Axis: Int]) -> Int {
-    stage.axes.reduce(1) { $0 * (counts[$1] ?? 1) }
+  /// How often each stage runs for a grid of these extents, when everything that is used again is held. A
+  /// floating-point number, since a grid may be larger than an integer counts.
+  public func runs(_ stage: Stage, counts: [Axis: Int]) -> Double {
+    stage.axes.reduce(1) { $0 * Double(counts[$1] ?? 1) }
   }
 }

@@ -31,7 +31,8 @@ public struct FolderBoundary: Sendable {
   /// Whether a location says itself that it stays inside: relative, without `..`.
   func isInside(_ location: String) -> Bool { FolderBoundary.isInside(location) }
 
-  static func isInside(_ location: String) -> Bool {
+  /// The same for any folder.
+  public static func isInside(_ location: String) -> Bool {
     let parts = location.split(separator: "/", omittingEmptySubsequences: false)
     return !location.isEmpty && !location.hasPrefix("/") && !parts.contains("..")
       && !location.utf8.contains(0)

@@ -193,6 +193,8 @@ final class ModelReading {
 struct NodeNamer {
   private var reserved: Set<String>
   private var taken: Set<String> = []
+  /// The next number to try for each name.
+  private var numbers: [String: Int] = [:]
 
   init(reserved: [String]) { self.reserved = Set(reserved) }
 
@@ -201,10 +203,10 @@ struct NodeNamer {
     if !own.isEmpty, taken.insert(own).inserted { return own }
     let start = own.isEmpty ? base : own
     var candidate = start
-    var number = 1
     while reserved.contains(candidate) || !taken.insert(candidate).inserted {
+      let number = numbers[start, default: 1]
       candidate = "\(start)_\(number)"
-      number += 1
+      numbers[start] = number + 1
     }
     return candidate
   }

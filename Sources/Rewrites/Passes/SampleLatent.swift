@@ -18,6 +18,9 @@ public struct SampleLatent: Sendable {
     else {
       throw DataError("--latent sample: the graph has no values '\(SampleLatent.mean)' and '\(SampleLatent.logVariance)'")
     }
+    guard !graph.allNames.contains(SampleLatent.input) else {
+      throw DataError("--latent sample: the graph has a value '\(SampleLatent.input)' of its own")
+    }
     let latentType = graph.inputs.first { $0.name == "noise" }?.type
     let g = GraphBuilder(graph)
     let noise = g.input(SampleLatent.input, .float32, latentType?.shape ?? ["batch", "c", "h", "w"])

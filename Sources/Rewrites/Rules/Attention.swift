@@ -52,7 +52,8 @@ extension Rule {
         let q = try match.shape("q")
         let kT = try match.shape("kT")
         let v = try match.shape("v")
-        let axis = match.int("softmax", "axis") ?? -1
+        // Before version 13 Softmax took all axes from a first one on as one, by default from 1 on.
+        let axis = match.int("softmax", "axis") ?? (match.graph.opset(of: "") ?? 13 < 13 ? 1 : -1)
         guard axis == -1 || axis == q.count - 1 else { throw Decline("Softmax is not along the keys") }
         guard q.count == 3 || q.count == 4 else { throw Decline("queries have rank \(q.count)") }
         guard kT.count == q.count, v.count == q.count else { throw Decline("ranks differ") }
