@@ -6,7 +6,9 @@ struct Tools: ParsableCommand {
     commandName: "dsd",
     abstract: "Turn checkpoints into graph files, and look into them.",
     version: "0.1.0",
-    subcommands: [ImportCommand.self, InspectCommand.self])
+    subcommands: [
+      ImportCommand.self, InspectCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
+    ])
 }
 
 Program.main(Tools.self)
