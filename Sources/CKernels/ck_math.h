@@ -148,7 +148,7 @@ CK_INLINE float ck_gelu(float x) {
   return v < -40.0 ? -0.0f : (float)(v * share);
 }
 
-// x / (1 + e^(-2u)), u = √(2/π) (x + 0.044715 x³): the tanh form of GELU, in float64 but for the rounding.
+// x / (1 + e^(-2u)), u = √(2/π) (x + 0.044715 x³): GELU's tanh form, in float64 up to the rounding.
 CK_INLINE float ck_gelu_tanh(float x) {
   const double v = (double)x;
   const double u = 1.5957691216057308 * (v + 0.044715 * v * v * v);

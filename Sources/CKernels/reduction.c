@@ -42,21 +42,26 @@ ROW_SUM(ck_row_sum_squares, (const float *x, size_t n), v * v, s * s)
 ROW_SUM(ck_row_sum_centered_squares, (const float *x, size_t n, double center),
   (v - center) * (v - center), (s - center) * (s - center))
 
-// The lanes are a plain array here, so that the exponential's integer steps stay in one inner loop.
-#define EXP_SUM(store)                                    \
-  double lanes[LANES] = {0};                              \
-  size_t i = 0;                                           \
-  for (; i + LANES <= n; i += LANES) {                    \
-    float e[LANES];                                       \
+// The lanes are a plain array here, so that the exponential's integer steps stay in one inner loop. The
+// tail is filled up with -inf, whose exponential is 0: rows of 77 spend no time on single elements.
+#define EXP_SUM(store)                                                              \
+  double lanes[LANES] = {0};                                                        \
+  float e[LANES];                                                                   \
+  size_t i = 0;                                                                     \
+  for (; i + LANES <= n; i += LANES) {                                              \
     CK_LOOP for (size_t k = 0; k < LANES; k++) { e[k] = ck_exp(x[i + k] - shift); } \
     CK_LOOP for (size_t k = 0; k < LANES; k++) { lanes[k] += (double)e[k]; }        \
     for (size_t k = 0; k < LANES; k++) { store(i + k, e[k]); }                      \
-  }                                                       \
-  for (size_t k = 0; i < n; i++, k++) {                   \
-    const float e = ck_exp(x[i] - shift);                 \
-    lanes[k] += (double)e;                                \
-    store(i, e);                                          \
-  }                                                       \
+  }                                                                                 \
+  if (i < n) {                                                                      \
+    float rest[LANES];                                                              \
+    for (size_t k = 0; k < LANES; k++) {                                            \
+      rest[k] = i + k < n ? x[i + k] - shift : -__builtin_inff();                   \
+    }                                                                               \
+    CK_LOOP for (size_t k = 0; k < LANES; k++) { e[k] = ck_exp(rest[k]); }          \
+    CK_LOOP for (size_t k = 0; k < LANES; k++) { lanes[k] += (double)e[k]; }        \
+    for (size_t k = 0; i < n; i++, k++) { store(i, e[k]); }                         \
+  }                                                                                 \
   return ck_total(lanes);
 
 #define KEEP(index, value) y[index] = (value)
@@ -78,9 +83,9 @@ CK_DISPATCH double ck_exp_shifted_sum(const float *x, float *y, size_t n, float 
         nan[k] |= v != v;                                                   \
       }                                                                     \
     }                                                                       \
-    for (; i < n; i++) {                                                    \
-      lanes[0] = x[i] compare lanes[0] ? x[i] : lanes[0];                   \
-      nan[0] |= x[i] != x[i];                                               \
+    for (size_t k = 0; i < n; i++, k++) {                                   \
+      lanes[k] = x[i] compare lanes[k] ? x[i] : lanes[k];                   \
+      nan[k] |= x[i] != x[i];                                               \
     }                                                                       \
     float best = (start);                                                   \
     uint32_t any = 0;                                                       \

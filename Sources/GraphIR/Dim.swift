@@ -16,16 +16,20 @@ public enum Dim: Hashable, Sendable {
   /// Applies `body` to known extents; anything else gives `.unknown`.
   public func map(_ body: (Int) -> Int) -> Dim { value.map { .known(body($0)) } ?? .unknown }
 
-  public static func + (a: Dim, b: Dim) -> Dim { combine(a, b, +) }
+  /// Sums and products beyond an `Int` become its largest value, which no tensor can have.
+  public static func + (a: Dim, b: Dim) -> Dim { combine(a, b) { $0.addingReportingOverflow($1) } }
   public static func * (a: Dim, b: Dim) -> Dim {
     if a.value == 1 { return b }
     if b.value == 1 { return a }
-    return combine(a, b, *)
+    return combine(a, b) { $0.multipliedReportingOverflow(by: $1) }
   }
 
-  private static func combine(_ a: Dim, _ b: Dim, _ body: (Int, Int) -> Int) -> Dim {
+  private static func combine(
+    _ a: Dim, _ b: Dim, _ body: (Int, Int) -> (partialValue: Int, overflow: Bool)
+  ) -> Dim {
     guard let x = a.value, let y = b.value else { return .unknown }
-    return .known(body(x, y))
+    let (result, overflow) = body(x, y)
+    return .known(overflow ? .max : result)
   }
 }
 

@@ -26,9 +26,10 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     let start = Date()
-    var graph = try CheckpointImporter.importFolder(checkpoint, configOnly: configOnly, variant: variant)
+    let graph = try CheckpointImporter.importFolder(
+      checkpoint, configOnly: configOnly, variant: variant
+    ).validated(.standard)
     let path = output ?? "\(checkpoint)/graph.pb"
-    if graph.nodes.contains(where: { !$0.subgraphs.isEmpty }) == false { graph = try graph.validated(.standard) }
     try GraphWriter.write(graph, to: path)
     let inside = FolderPaths.isSame(FolderBoundary.folder(of: path), checkpoint)
     let seconds = String(format: "%.2f", Date().timeIntervalSince(start))

@@ -168,7 +168,12 @@ def strip(path):
   model = onnx.load(path)
   for owner in (model.graph, *model.functions):
     for item in (*owner.node, *owner.value_info):
+      # Module names stay: they are how layers are found. Stack traces name folders of one machine.
+      kept = [p for p in item.metadata_props if p.key == "pkg.torch.onnx.name_scopes"]
+      names = [(p.key, p.value) for p in kept]
       del item.metadata_props[:]
+      for key, value in names:
+        item.metadata_props.add(key=key, value=value)
       item.ClearField("doc_string")
   onnx.save(model, path)
 

@@ -22,7 +22,8 @@ struct Clip: Operator {
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     for position in 1..<3 where inputs.has(position) {
-      if let shape = try inputs.shape(position), shape.contains(where: { $0.value.map { $0 != 1 } ?? false }) {
+      if let shape = try inputs.shape(position), shape.contains(where: { $0.value.map { $0 != 1 } ?? false })
+      {
         throw DataError("bound \(Elementwise.text(shape)) is not a scalar")
       }
     }

@@ -1,6 +1,6 @@
 import GraphIR
 
-/// C = A mod B: with the sign of B (`fmod` 0, integers only) or of A (`fmod` 1).
+/// C = A mod B: with the sign of B (`fmod` 0) or of A (`fmod` 1).
 /// An integer divisor of 0 is a `DataError`.
 struct Mod: Operator {
   static let schema = Schema.arithmetic("Mod", since: 13, attributes: ["fmod": .int(0)])
@@ -11,9 +11,8 @@ struct Mod: Operator {
   var aliasing: Aliasing { .inPlace([0, 1]) }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    let dtype = try inputs.dtype(0)
-    guard truncated || !dtype.isFloat else { throw DataError("\(dtype) needs fmod = 1") }
-    return [TensorType(dtype, try Elementwise.broadcast([inputs.shape(0), inputs.shape(1)]))]
+    let shape = try Elementwise.broadcast([inputs.shape(0), inputs.shape(1)])
+    return [TensorType(try inputs.dtype(0), shape)]
   }
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {

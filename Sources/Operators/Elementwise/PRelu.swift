@@ -14,7 +14,9 @@ struct PRelu: Operator {
     if let x = type.shape, let slope = try inputs.shape(1) {
       guard let joined = try Elementwise.broadcast([x, slope]), joined.count == x.count,
         zip(joined, x).allSatisfy({ $0.agrees(with: $1) })
-      else { throw DataError("slope \(Elementwise.text(slope)) does not broadcast to \(Elementwise.text(x))") }
+      else {
+        throw DataError("slope \(Elementwise.text(slope)) does not broadcast to \(Elementwise.text(x))")
+      }
     }
     return [type]
   }

@@ -2,9 +2,10 @@ import GraphIR
 
 /// y[i] = f(a[i], b[i]) over `n` float32 elements, with variants where one side is a single number.
 struct FloatBinary: Sendable {
-  typealias Map = @Sendable (
-    UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int
-  ) -> Void
+  typealias Map =
+    @Sendable (
+      UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int
+    ) -> Void
   let vectors: Map
   let vectorScalar: Map
   let scalarVector: Map
@@ -56,7 +57,16 @@ enum BinaryKernel {
         let x = p + offsets[0]
         let z = q + offsets[1]
         let out = target + start
-        for i in 0..<n { out[i] = body(x[i * stepA], z[i * stepB]) }
+        switch (stepA, stepB) {
+        case (1, 1): for i in 0..<n { out[i] = body(x[i], z[i]) }
+        case (1, _):
+          let second = z[0]
+          for i in 0..<n { out[i] = body(x[i], second) }
+        case (_, 1):
+          let first = x[0]
+          for i in 0..<n { out[i] = body(first, z[i]) }
+        default: out.update(repeating: body(x[0], z[0]), count: n)
+        }
       }
     }
   }

@@ -92,7 +92,10 @@ enum Elementwise {
     var result: [Dim] = []
     var known = true
     for shape in shapes {
-      guard let shape else { known = false; continue }
+      guard let shape else {
+        known = false
+        continue
+      }
       guard let joined = Shape.broadcast(result, shape) else {
         throw DataError("shapes \(text(result)) and \(text(shape)) do not broadcast")
       }

@@ -28,7 +28,7 @@ enum SelectKernel {
         let x = p + offsets[1]
         let z = q + offsets[2]
         let out = target + start
-        for i in 0..<n { out[i] = c[i * stepC] != 0 ? x[i * stepA] : z[i * stepB] }
+        for i in 0..<n { out[i] = c[i &* stepC] != 0 ? x[i &* stepA] : z[i &* stepB] }
       }
     }
   }

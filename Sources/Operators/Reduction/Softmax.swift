@@ -1,6 +1,6 @@
 import GraphIR
 
-/// e^x or its logarithm, normalized to the sum 1 along an axis; before opset 13, over all axes from `axis` on.
+/// e^x or its logarithm, normalized to the sum 1 along an axis; before opset 13, over all axes from `axis`.
 protocol SoftmaxOperator: Operator {
   static var logarithm: Bool { get }
   var axis: SoftmaxAxis { get }

@@ -1,0 +1,144 @@
+import GraphIR
+
+/// A convolution of [N, C, …] by [O, C / groups, …]: a product of the weight [O, C · taps] and the unfolded
+/// input [C · taps, positions].
+struct Convolution<T: MatrixScalar> {
+  let plan: ConvolutionPlan
+  let x: UnsafePointer<T>
+  let w: UnsafePointer<T>
+  /// [O]
+  let bias: UnsafePointer<T>?
+  let y: UnsafeMutablePointer<T>
+
+  private var shape: ConvolutionShape { plan.shape }
+
+  func run(_ context: RunContext) {
+    if shape.isPointwise { return runPointwise(context.pool) }
+    let scratch = SlottedScratch<T>(plan.scratchCount, context)
+    let imageTiles = (shape.batch + plan.images - 1) / plan.images
+    let positionTiles = (shape.outputs + plan.positions - 1) / plan.positions
+    let rowTiles = (shape.outputChannels + plan.rows - 1) / plan.rows
+    context.pool.forEachWithSlot(shape.groups * imageTiles * positionTiles * rowTiles) { item, slot in
+      let row = item % rowTiles * plan.rows
+      let position = item / rowTiles % positionTiles * plan.positions
+      let image = item / (rowTiles * positionTiles) % imageTiles * plan.images
+      run(
+        group: item / (rowTiles * positionTiles * imageTiles),
+        images: image..<min(shape.batch, image + plan.images),
+        positions: position..<min(shape.outputs, position + plan.positions),
+        rows: row..<min(shape.outputChannels, row + plan.rows), scratch.pointer(slot))
+    }
+  }
+
+  private func runPointwise(_ pool: ThreadPool) {
+    let (m, n, k) = (shape.outputChannels, shape.outputs, shape.inputChannels)
+    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, on: pool) { position in
+      let group = position % shape.groups
+      return MatrixProduct(
+        m: m, n: n, k: k, a: MatrixOperand(w + group * m * k, stride: max(k, 1)),
+        b: MatrixOperand(x + position * k * n, stride: n), c: y + position * m * n, strideC: n,
+        addend: bias.map {
+          MatrixAddend(base: $0 + group * m, rowStride: 1, columnStride: 0, factor: 1)
+        })
+    }
+  }
+
+  private func run(
+    group: Int, images: Range<Int>, positions: Range<Int>, rows: Range<Int>,
+    _ scratch: UnsafeMutablePointer<T>
+  ) {
+    let columns = images.count * positions.count
+    let depth = shape.inputChannels * shape.taps
+    let channelsOut = shape.groups * shape.outputChannels
+    let firstRow = group * shape.outputChannels + rows.lowerBound
+    // A single image's results go straight to their place; several images' lie side by side first.
+    let gathers = images.count > 1
+    let target =
+      gathers
+      ? scratch + plan.unfoldedCount
+      : y + (images.lowerBound * channelsOut + firstRow) * shape.outputs + positions.lowerBound
+    let stride = gathers ? columns : shape.outputs
+    for row in 0..<rows.count {
+      (target + row * stride).update(repeating: bias?[firstRow + row] ?? 0, count: columns)
+    }
+    for channel in Swift.stride(from: 0, to: shape.inputChannels, by: plan.channels) {
+      let count = min(plan.channels, shape.inputChannels - channel)
+      for image in images {
+        let first = (image * shape.groups + group) * shape.inputChannels + channel
+        unfold(
+          x + first * shape.inputs, count, positions, columns,
+          scratch + (image - images.lowerBound) * positions.count)
+      }
+      T.gemm(
+        false, false, rows.count, columns, count * shape.taps, 1,
+        w + firstRow * depth + channel * shape.taps, depth, scratch, columns, 1, target, stride)
+    }
+    guard gathers else { return }
+    for image in images {
+      for row in 0..<rows.count {
+        (y + (image * channelsOut + firstRow + row) * shape.outputs).update(
+          from: target + row * stride + (image - images.lowerBound) * positions.count,
+          count: positions.count)
+      }
+    }
+  }
+
+  /// Writes the elements that each tap meets at the given output positions: rows are channels × taps,
+  /// `stride` apart.
+  private func unfold(
+    _ source: UnsafePointer<T>, _ channels: Int, _ positions: Range<Int>, _ stride: Int,
+    _ target: UnsafeMutablePointer<T>
+  ) {
+    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    var line = target
+    for channel in 0..<channels {
+      let plane = source + channel * shape.inputs
+      for tapDepth in 0..<depth.kernel {
+        for tapHeight in 0..<height.kernel {
+          for tapWidth in 0..<width.kernel {
+            var position = positions.lowerBound
+            var out = line
+            while position < positions.upperBound {
+              let column = position % width.output
+              let row = position / width.output % height.output
+              let slice = position / (width.output * height.output)
+              let count = min(width.output - column, positions.upperBound - position)
+              let d = slice * depth.stride + tapDepth * depth.dilation - depth.padding
+              let h = row * height.stride + tapHeight * height.dilation - height.padding
+              if d >= 0, d < depth.input, h >= 0, h < height.input {
+                copy(
+                  plane + (d * height.input + h) * width.input, width,
+                  column * width.stride + tapWidth * width.dilation - width.padding, count, out)
+              } else {
+                out.update(repeating: 0, count: count)
+              }
+              out += count
+              position += count
+            }
+            line += stride
+          }
+        }
+      }
+    }
+  }
+
+  /// Copies `count` elements of an input row from `first` on, one every stride, zeros outside the row.
+  @inline(__always)
+  private func copy(
+    _ row: UnsafePointer<T>, _ axis: ConvolutionAxis, _ first: Int, _ count: Int,
+    _ out: UnsafeMutablePointer<T>
+  ) {
+    let stride = axis.stride
+    // The first element inside the row, and the first one past its end.
+    let begin = first >= 0 ? 0 : min(count, (stride - 1 - first) / stride)
+    let left = axis.input - first
+    let end = left <= 0 ? begin : max(begin, min(count, (left + stride - 1) / stride))
+    for i in 0..<begin { out[i] = 0 }
+    if stride == 1 {
+      (out + begin).update(from: row + (first + begin), count: end - begin)
+    } else {
+      for i in begin..<end { out[i] = row[first + i * stride] }
+    }
+    for i in end..<count { out[i] = 0 }
+  }
+}

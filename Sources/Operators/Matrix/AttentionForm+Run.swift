@@ -1,0 +1,74 @@
+import GraphIR
+
+extension AttentionForm {
+  /// Writes the wanted ones of Y, present_key, present_value, qk_matmul_output and (if there) lse.
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    let extents = try extents(inputs.map { $0.map { TensorType($0.dtype, $0.shape) } })
+    guard let shape = AttentionShape(extents) else { throw DataError("the extents are not known") }
+    guard let query = inputs[0] else { return }
+    // A softmax in float64 asked of narrower inputs widens the whole computation.
+    let dtype = precision == .float64 ? .float64 : query.dtype
+    var wide = inputs.map { $0 }
+    for position in [0, 1, 2, 4, 5] where position < wide.count {
+      wide[position] = wide[position]?.converted(to: dtype)
+    }
+    if wide.count > 3, let mask = wide[3], mask.dtype != .bool { wide[3] = mask.converted(to: dtype) }
+    let wideOutputs = outputs.map { output in
+      output.map { $0.dtype == dtype ? $0 : Tensor(dtype, $0.shape) }
+    }
+    switch dtype {
+    case .float32: try run(Float.self, shape, wide, wideOutputs, context)
+    case .float64: try run(Double.self, shape, wide, wideOutputs, context)
+    default: throw DataError("cannot attend over \(dtype)")
+    }
+    for (wide, output) in zip(wideOutputs, outputs) {
+      if let wide, let output, wide.dtype != output.dtype { output.assign(wide.converted(to: output.dtype)) }
+    }
+  }
+
+  private func run<T: MatrixScalar>(
+    _ type: T.Type, _ shape: AttentionShape, _ inputs: [Tensor?], _ outputs: [Tensor?],
+    _ context: RunContext
+  ) throws {
+    func input(_ position: Int) -> UnsafePointer<T>? {
+      guard position < inputs.count, let tensor = inputs[position] else { return nil }
+      return UnsafePointer(tensor.pointer(as: type))
+    }
+    func output(_ position: Int) -> UnsafeMutablePointer<T>? {
+      position < outputs.count ? outputs[position]?.pointer(as: type) : nil
+    }
+    guard let q = input(0), let k = input(1), let v = input(2) else { return }
+    try BLAS.check(
+      shape.queries, shape.total, shape.queryHeads * max(shape.headSize, shape.valueSize))
+    let lengths = inputs.count > 6 ? inputs[6]?.array(of: Int64.self) : nil
+    let mask = inputs.count > 3 ? inputs[3] : nil
+    let kernel = AttentionKernel<T>(
+      shape: shape, q: shape.view(q, shape.queryHeads, shape.queries, shape.headSize),
+      keys: shape.parts(past: input(4), new: k, size: shape.headSize),
+      values: shape.parts(past: input(5), new: v, size: shape.valueSize),
+      scale: scale.map { T($0) } ?? 1 / T(shape.headSize).squareRoot(), softcap: T(softcap),
+      visible: VisibleKeys(
+        shape: shape, form: self, lengths: lengths,
+        maskWidth: mask.flatMap { maskRepeats($0) ? nil : $0.shape.last }),
+      mask: mask.map { AttentionMask($0, shape, repeats: maskRepeats($0)) },
+      y: output(0), scores: output(3), stage: stage, logSumExp: output(4))
+    kernel.run(context)
+    for (target, parts, size) in [
+      (output(1), kernel.keys, shape.headSize), (output(2), kernel.values, shape.valueSize),
+    ] {
+      if let target { shape.join(parts, size, into: target, context.pool) }
+    }
+  }
+
+  private func maskRepeats(_ mask: Tensor) -> Bool {
+    mask.shape.isEmpty || (mask.shape.last == 1 && !padsMask)
+  }
+
+  func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    guard let extents = try? extents(inputs), let shape = AttentionShape(extents) else { return 0 }
+    let isWide = inputs[0]?.dtype == .float64 || precision == .float64
+    return isWide
+      ? SlottedScratch<Double>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
+      : SlottedScratch<Float>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
+  }
+}

@@ -1,0 +1,63 @@
+import GraphIR
+
+/// y[…, out] = Σ x[…, in] · w[out, in] + b[out]: a linear layer with its weight as checkpoints store it.
+///
+/// An operator of our own domain, made from MatMul, Transpose and Add.
+struct Linear: Operator {
+  static let schema = Schema(
+    "Linear", domain: "dsd", since: 1, inputs: ["X: T", "W: T", "B?: T"], outputs: ["Y: T"],
+    types: ["T": .floats])
+
+  init(_ attributes: Attributes) throws {}
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    let dtype = try inputs.dtype(0)
+    var out = Dim.unknown
+    if let w = try inputs.shape(1) {
+      guard w.count == 2 else { throw DataError("the weight has rank \(w.count), not 2") }
+      out = w[0]
+    }
+    if inputs.has(2), let b = try inputs.shape(2) {
+      guard b.count == 1, b[0].agrees(with: out) else {
+        throw DataError("the bias \(try inputs.type(2)) does not fit \(out) output features")
+      }
+      if out.value == nil { out = b[0] }
+    }
+    guard let x = try inputs.shape(0) else { return [TensorType(dtype, nil as [Dim]?)] }
+    guard let last = x.last else { throw DataError("the input is a scalar") }
+    if let w = try inputs.shape(1), !last.agrees(with: w[1]) {
+      throw DataError("inner dimensions \(last) and \(w[1]) differ")
+    }
+    return [TensorType(dtype, x.dropLast() + [out])]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
+    let b = inputs.count > 2 ? inputs[2] : nil
+    switch x.dtype {
+    case .float32: try multiply(Float.self, x, w, b, y, context.pool)
+    case .float64: try multiply(Double.self, x, w, b, y, context.pool)
+    default: throw DataError("cannot multiply \(x.dtype)")
+    }
+  }
+
+  func multiplyAdds(_ inputs: [TensorType?], _ outputs: [TensorType]) -> Int {
+    Cost.product(outputs[0], inputs[1]?.shape?.last)
+  }
+
+  private func multiply<T: MatrixScalar>(
+    _ type: T.Type, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor, _ pool: ThreadPool
+  ) throws {
+    let (n, k) = (w.shape[0], w.shape[1])
+    let m = y.count / n
+    try BLAS.check(m, n, k)
+    MatrixProduct(
+      m: m, n: n, k: k, a: MatrixOperand(x.pointer(as: type), stride: max(k, 1)),
+      b: MatrixOperand(w.pointer(as: type), stride: max(k, 1), isTransposed: true),
+      c: y.pointer(as: type), strideC: n,
+      addend: b.map {
+        MatrixAddend(base: $0.pointer(as: type), rowStride: 0, columnStride: 1, factor: 1)
+      }
+    ).run(on: pool)
+  }
+}

@@ -1,0 +1,116 @@
+import GraphIR
+
+/// Y = A · B over the last two axes; the axes before them broadcast. A rank-1 A counts as a row and a
+/// rank-1 B as a column, whose extra axis the result does not have.
+struct MatMul: Operator {
+  static let schema = Schema(
+    "MatMul", since: 13, inputs: ["A: T", "B: T"], outputs: ["Y: T"],
+    types: ["T": .multipliable])
+
+  init(_ attributes: Attributes) throws {}
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    let dtype = try inputs.dtype(0)
+    guard let a = try inputs.shape(0), let b = try inputs.shape(1) else {
+      return [TensorType(dtype, nil as [Dim]?)]
+    }
+    guard !a.isEmpty, !b.isEmpty else { throw DataError("a scalar cannot be multiplied as a matrix") }
+    let inner = b.count == 1 ? b[0] : b[b.count - 2]
+    guard a[a.count - 1].agrees(with: inner) else {
+      throw DataError("inner dimensions \(a[a.count - 1]) and \(inner) differ")
+    }
+    guard let batch = Shape.broadcast(a.dropLast(2), b.dropLast(2)) else {
+      throw DataError("batch dimensions do not broadcast")
+    }
+    var shape = batch
+    if a.count > 1 { shape.append(a[a.count - 2]) }
+    if b.count > 1 { shape.append(b[b.count - 1]) }
+    return [TensorType(dtype, shape)]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    guard let a = inputs[0], let b = inputs[1], let y = outputs[0], y.count > 0 else { return }
+    let plan = Plan(a.shape, b.shape)
+    switch a.dtype {
+    case .float32: try multiply(Float.self, plan, a, b, y, context.pool)
+    case .float64: try multiply(Double.self, plan, a, b, y, context.pool)
+    case .int32: multiplyIntegers(Int32.self, plan, a, b, y, context.pool)
+    case .int64: multiplyIntegers(Int64.self, plan, a, b, y, context.pool)
+    case .uint32: multiplyIntegers(UInt32.self, plan, a, b, y, context.pool)
+    case .uint64: multiplyIntegers(UInt64.self, plan, a, b, y, context.pool)
+    default: throw DataError("cannot multiply \(a.dtype)")
+    }
+  }
+
+  func multiplyAdds(_ inputs: [TensorType?], _ outputs: [TensorType]) -> Int {
+    Cost.product(outputs[0], inputs[0]?.shape?.last)
+  }
+
+  /// The extents of each product, and where the operands of each start.
+  private struct Plan {
+    var m: Int
+    let n: Int
+    let k: Int
+    /// Element offsets of A and B, one pair a product.
+    var offsets: [(a: Int, b: Int)]
+
+    init(_ shapeA: [Int], _ shapeB: [Int]) {
+      let a = shapeA.count == 1 ? [1] + shapeA : shapeA
+      let b = shapeB.count == 1 ? shapeB + [1] : shapeB
+      m = a[a.count - 2]
+      k = a[a.count - 1]
+      n = b[b.count - 1]
+      let (batchA, batchB) = (Array(a.dropLast(2)), Array(b.dropLast(2)))
+      if Shape.count(batchB) == 1, batchA.count >= batchB.count {
+        // One B for all: the rows of all products are one matrix.
+        m *= Shape.count(batchA)
+        offsets = [(0, 0)]
+        return
+      }
+      let known = (batchA.map { Dim.known($0) }, batchB.map { Dim.known($0) })
+      let batch = Shape.broadcast(known.0, known.1)!.map { $0.value! }
+      let stridesA = Shape.broadcastStrides(batchA, to: batch)
+      let stridesB = Shape.broadcastStrides(batchB, to: batch)
+      offsets = [(0, 0)]
+      for axis in batch.indices {
+        let steps = (stridesA[axis] * m * k, stridesB[axis] * k * n)
+        offsets = offsets.flatMap { start in
+          (0..<batch[axis]).map { (start.a + $0 * steps.0, start.b + $0 * steps.1) }
+        }
+      }
+    }
+  }
+
+  private func multiply<T: MatrixScalar>(
+    _ type: T.Type, _ plan: Plan, _ a: Tensor, _ b: Tensor, _ y: Tensor, _ pool: ThreadPool
+  ) throws {
+    let (m, n, k) = (plan.m, plan.n, plan.k)
+    try BLAS.check(m, n, k)
+    let (baseA, baseB) = (a.pointer(as: type), b.pointer(as: type))
+    let out = y.pointer(as: type)
+    MatrixProduct<T>.run(plan.offsets.count, m, n, k, on: pool) { position in
+      let start = plan.offsets[position]
+      return MatrixProduct(
+        m: m, n: n, k: k, a: MatrixOperand(baseA + start.a, stride: max(k, 1)),
+        b: MatrixOperand(baseB + start.b, stride: n), c: out + position * m * n, strideC: n)
+    }
+  }
+
+  private func multiplyIntegers<T: FixedWidthInteger>(
+    _ type: T.Type, _ plan: Plan, _ a: Tensor, _ b: Tensor, _ y: Tensor, _ pool: ThreadPool
+  ) {
+    let (baseA, baseB) = (a.pointer(as: type), b.pointer(as: type))
+    let out = y.pointer(as: type)
+    pool.forEach(plan.offsets.count) { position in
+      let start = plan.offsets[position]
+      integerProduct(
+        plan.m, plan.n, plan.k, MatrixOperand(baseA + start.a, stride: plan.k),
+        MatrixOperand(baseB + start.b, stride: plan.n), out + position * plan.m * plan.n)
+    }
+  }
+}
+
+extension Set<DType> {
+  /// What Gemm and MatMul multiply.
+  static let multipliable: Set<DType> = floats.union([.int32, .int64, .uint32, .uint64])
+}
