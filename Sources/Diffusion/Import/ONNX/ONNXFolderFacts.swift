@@ -22,7 +22,8 @@ struct ONNXFolderFacts {
     let shape = unet.input("sample")?.shape
     let unetConfig = try ONNXFolderFacts.config(folder, ["unet"])
     let declaredChannels = shape?.count == 4 ? shape?[1].value : nil
-    latentChannels = try declaredChannels ?? unetConfig?.int("in_channels", in: ConfigFile.sizes, default: 4) ?? 4
+    latentChannels =
+      try declaredChannels ?? unetConfig?.int("in_channels", in: ConfigFile.sizes, default: 4) ?? 4
     if let size = shape?.count == 4 ? shape?[2].value : nil {
       sampleSize = size
     } else if let unetConfig {
@@ -33,7 +34,9 @@ struct ONNXFolderFacts {
 
     let vae = try ONNXFolderFacts.config(folder, ["vae_decoder", "vae_encoder", "vae"])
     let levels = try vae?.ints("block_out_channels", default: [0, 0, 0, 0]).count ?? 4
-    guard (1...8).contains(levels) else { throw DataError("\(folder): the VAE has \(levels) levels, at most 8 are supported") }
+    guard (1...8).contains(levels) else {
+      throw DataError("\(folder): the VAE has \(levels) levels, at most 8 are supported")
+    }
     downscale = 1 << (levels - 1)
     scalingFactor = try vae?.double("scaling_factor", default: 0.18215) ?? 0.18215
     shiftFactor = try vae.flatMap { $0.has("shift_factor") ? try $0.double("shift_factor") : nil }

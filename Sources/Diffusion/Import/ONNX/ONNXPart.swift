@@ -44,7 +44,8 @@ struct ONNXPart {
   func output(_ names: [String]) throws -> String {
     let outputs = graph.outputs.map(\.name)
     if let found = names.first(where: outputs.contains) { return found }
-    throw error("has none of the outputs \(names.joined(separator: ", ")), only \(outputs.joined(separator: ", "))")
+    throw error(
+      "has none of the outputs \(names.joined(separator: ", ")), only \(outputs.joined(separator: ", "))")
   }
 
   func error(_ reason: String) -> DataError { DataError("\(file) \(reason)") }
