@@ -42,8 +42,9 @@ public struct GraphArguments: ParsableArguments {
           "note: \(weights) has \(bound.unused.count) tensors that the graph does not use, such as '\(first)'")
       }
     }
-    let folder = weights ?? FolderBoundary.folder(of: path)
-    return LoadedGraph(path: path, graph: graph, assets: folder)
+    let home = graph.metadata[WeightBinder.checkpointKey].map { "/" + $0 } ?? ""
+    return LoadedGraph(
+      path: path, graph: graph, assets: weights ?? FolderBoundary.folder(of: path) + home)
   }
 }
 

@@ -8,8 +8,8 @@ struct ImportCommand: ParsableCommand {
     discussion: """
       CHECKPOINT is a folder in diffusers' layout (model_index.json, unet/, vae/, text_encoder/, …) or of ONNX
       exports (unet/model.onnx and its siblings). Weights stay where they are: the graph points into the
-      checkpoint's safetensors files, so it belongs into the same folder. Written elsewhere it needs
-      --weights CHECKPOINT when it runs.
+      checkpoint's safetensors files, so it belongs into the same folder or one above it. Written elsewhere it
+      needs --weights CHECKPOINT when it runs.
       """)
 
   @Argument(help: "The checkpoint's folder.")
@@ -26,26 +26,29 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     let start = Date()
-    let graph = try CheckpointImporter.importFolder(
+    var graph = try CheckpointImporter.importFolder(
       checkpoint, configOnly: configOnly, variant: variant
     ).validated(.standard)
     let path = output ?? "\(checkpoint)/graph.pb"
+    let home = FolderPaths.relative(checkpoint, to: FolderBoundary.folder(of: path))
+    if let home, !home.isEmpty, !configOnly { graph = try graph.relocated(checkpoint: home) }
     try GraphWriter.write(graph, to: path)
-    let inside = FolderPaths.isSame(FolderBoundary.folder(of: path), checkpoint)
     let seconds = String(format: "%.2f", Date().timeIntervalSince(start))
     print(
       "\(path): \(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters, "
         + "written in \(seconds) s")
-    if configOnly || !inside {
+    if configOnly || home == nil {
       Terminal.note("note: run it with --weights \(configOnly ? "CHECKPOINT" : checkpoint)")
     }
   }
 }
 
 enum FolderPaths {
-  /// Whether two paths lead to one folder.
-  static func isSame(_ a: String, _ b: String) -> Bool {
-    URL(fileURLWithPath: a).resolvingSymlinksInPath().path
-      == URL(fileURLWithPath: b).resolvingSymlinksInPath().path
+  /// The way from one folder down to another, empty when they are the same, nil when it is not inside.
+  static func relative(_ folder: String, to base: String) -> String? {
+    let inner = URL(fileURLWithPath: folder).resolvingSymlinksInPath().pathComponents
+    let outer = URL(fileURLWithPath: base).resolvingSymlinksInPath().pathComponents
+    guard inner.starts(with: outer) else { return nil }
+    return inner.dropFirst(outer.count).joined(separator: "/")
   }
 }

@@ -33,7 +33,7 @@ struct InspectCommand: ParsableCommand {
     var model = loaded.graph
     if arguments.weights == nil {
       // Costs are told without weights as well, but with them more is folded.
-      if let bound = try? model.bindingExternalData(in: loaded.assets) { model = bound }
+      if let bound = try? model.bindingExternalData(in: FolderBoundary.folder(of: graph)) { model = bound }
     }
     print(summary(model))
     if nodes { print("\n" + model.text) }

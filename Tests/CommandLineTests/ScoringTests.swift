@@ -28,6 +28,8 @@ import Testing
     let second = try Commands.importedCheckpoint("sd15")
     try scramble("\(second)/unet/diffusion_pytorch_model.safetensors")
     try scramble("\(second)/text_encoder/model.safetensors")
+    let again = try Commands.run("dsd", ["import", second])
+    #expect(again.code == 0, "\(again.errors)")
     let own = try score("\(second)/graph.pb", kind: "sd15")
     let swapped = try score("\(first)/graph.pb", kind: "sd15", ["--weights", second])
     let original = try score("\(first)/graph.pb", kind: "sd15")
@@ -58,6 +60,18 @@ import Testing
     let expected = try score("\(checkpoint)/graph.pb", kind: "sd21base")
     let result = try score(bare, kind: "sd21base", ["--weights", checkpoint])
     #expect(result.scores == expected.scores)
+  }
+
+  /// A graph file above its checkpoint's folder finds weights and tokenizer.
+  @Test func graphAboveItsCheckpoint() throws {
+    let checkpoint = try Commands.importedCheckpoint("sd21base")
+    let above = URL(fileURLWithPath: checkpoint).deletingLastPathComponent().path + "/above.pb"
+    let made = try Commands.run("dsd", ["import", checkpoint, "-o", above])
+    #expect(made.code == 0 && made.errors.isEmpty, "\(made.errors)")
+    let expected = try score("\(checkpoint)/graph.pb", kind: "sd21base")
+    #expect(try score(above, kind: "sd21base").scores == expected.scores)
+    let other = try Commands.importedCheckpoint("sd21base")
+    #expect(try score(above, kind: "sd21base", ["--weights", other]).scores == expected.scores)
   }
 
   @Test func tableAndListing() throws {

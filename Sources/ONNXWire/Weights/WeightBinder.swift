@@ -21,7 +21,12 @@ public struct WeightBinder {
   public static func bind(_ graph: Graph, to folder: String) throws -> Result {
     _ = try FolderBoundary(folder)
     var components: [String: [Wanted]] = [:]
-    try collect(graph, into: &components)
+    let home = graph.metadata[checkpointKey].map { $0 + "/" } ?? ""
+    try collect(graph, home: home, into: &components)
+    for (name, path) in try graph.inlinedParameters() {
+      guard let initializer = graph.initializers[name], initializer.external == nil else { continue }
+      try add(name, initializer, path, home: home, to: &components)
+    }
     var matches: [String: Initializer] = [:]
     var report = Report()
     for (component, wanted) in components.sorted(by: { $0.key < $1.key }) {
@@ -30,8 +35,15 @@ public struct WeightBinder {
       matches.merge(best.found) { $1 }
     }
     if let error = report.error(folder) { throw error }
-    return Result(graph: graph.replacing(matches), unused: report.unused)
+    var bound = graph.replacing(matches)
+    bound.metadata[checkpointKey] = nil
+    return Result(graph: bound, unused: report.unused)
   }
+
+  /// Model metadata: parameters in the graph file, JSON from their names to the files they are from.
+  public static let inlinedKey = "dsd.inlined"
+  /// Model metadata: the checkpoint's folder, relative to the graph's.
+  public static let checkpointKey = "dsd.checkpoint"
 
   /// An external tensor of the graph.
   struct Wanted {
@@ -40,18 +52,29 @@ public struct WeightBinder {
     let file: String
   }
 
-  private static func collect(_ graph: Graph, into components: inout [String: [Wanted]]) throws {
+  private static func collect(
+    _ graph: Graph, home: String, into components: inout [String: [Wanted]]
+  ) throws {
     for (name, initializer) in graph.initializers {
       guard let path = initializer.external?.path else { continue }
-      guard FolderBoundary.isInside(path) else {
-        throw DataError("tensor '\(name)': '\(path)' is not a path inside the graph's folder")
-      }
-      let parts = path.split(separator: "/")
-      let component = parts.count > 1 ? String(parts[0]) : ""
-      let file = parts.dropFirst(parts.count > 1 ? 1 : 0).joined(separator: "/")
-      components[component, default: []].append(Wanted(name: name, initializer: initializer, file: file))
+      try add(name, initializer, path, home: home, to: &components)
     }
-    for node in graph.nodes { for (_, body) in node.subgraphs { try collect(body, into: &components) } }
+    for node in graph.nodes {
+      for (_, body) in node.subgraphs { try collect(body, home: home, into: &components) }
+    }
+  }
+
+  private static func add(
+    _ name: String, _ initializer: Initializer, _ path: String, home: String,
+    to components: inout [String: [Wanted]]
+  ) throws {
+    guard FolderBoundary.isInside(path) else {
+      throw DataError("tensor '\(name)': '\(path)' is not a path inside the graph's folder")
+    }
+    let parts = (path.hasPrefix(home) ? path.dropFirst(home.count) : path[...]).split(separator: "/")
+    let component = parts.count > 1 ? String(parts[0]) : ""
+    let file = parts.dropFirst(parts.count > 1 ? 1 : 0).joined(separator: "/")
+    components[component, default: []].append(Wanted(name: name, initializer: initializer, file: file))
   }
 
   /// Everything that does not fit, of all components.
@@ -83,6 +106,35 @@ public struct WeightBinder {
 }
 
 extension Graph {
+  /// Parameters that the graph file itself holds: their names, and the checkpoint's files they are from.
+  /// - Throws: `DataError` when the metadata that tells is malformed.
+  public func inlinedParameters() throws -> [(name: String, path: String)] {
+    guard var text = metadata[WeightBinder.inlinedKey] else { return [] }
+    var result: [(String, String)] = []
+    do {
+      try text.withUTF8 { bytes in
+        var reader = JSONReader(UnsafeRawBufferPointer(bytes))
+        try reader.object { name, reader in result.append((name, try reader.string())) }
+        try reader.end()
+      }
+    } catch let error as DataError {
+      throw error.at("metadata '\(WeightBinder.inlinedKey)'")
+    }
+    return result
+  }
+
+  /// The graph as it is to be written into a folder above its checkpoint's.
+  /// - Parameter home: the checkpoint's folder, relative to the graph file's.
+  public func relocated(checkpoint home: String) throws -> Graph {
+    var result = self
+    for (name, initializer) in initializers {
+      guard let location = initializer.external else { continue }
+      result.initializers[name]?.external?.path = "\(home)/\(location.path)"
+    }
+    result.metadata[WeightBinder.checkpointKey] = home
+    return result
+  }
+
   /// The graph with its external tensors bound by name to the safetensors files of `folder`, a checkpoint
   /// of the same architecture (see ``WeightBinder``).
   public func bindingWeights(from folder: String) throws -> Graph {
@@ -91,8 +143,11 @@ extension Graph {
 
   fileprivate func replacing(_ found: [String: Initializer]) -> Graph {
     var result = self
-    for (name, initializer) in found where result.initializers[name]?.external != nil {
+    for (name, initializer) in found {
+      guard let old = result.initializers[name] else { continue }
       result.initializers[name] = initializer
+      // What was in the graph file stays there.
+      if old.external == nil { result.initializers[name]?.external = nil }
     }
     for (position, node) in nodes.enumerated() {
       for (attribute, body) in node.subgraphs {
