@@ -32,7 +32,7 @@ public final class SweepPlan {
       var result: [String: Int] = [:]
       for step in plan.steps {
         let parts = step.node.name.split(separator: "/", omittingEmptySubsequences: true)
-        result[parts.count > 1 ? String(parts[0]) : "–", default: 0] += step.multiplyAdds
+        result[parts.count > 1 ? String(parts[0]) : "pipeline", default: 0] += step.multiplyAdds
       }
       return result
     }
