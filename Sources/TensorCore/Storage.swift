@@ -72,6 +72,17 @@ public final class MappedFile: Sendable {
 
   public var byteCount: Int { storage.byteCount }
 
+  /// Calls `body` with all bytes of a file, which stays mapped for as long as the call takes. An error of
+  /// `body` gets the file's name in front.
+  public static func withBytes<T>(
+    of path: String, _ body: (UnsafeRawBufferPointer) throws -> T
+  ) throws -> T {
+    let file = try MappedFile(path: path)
+    return try withExtendedLifetime(file) {
+      do { return try body(file.bytes) } catch let error as DataError { throw error.at(path) }
+    }
+  }
+
   /// All bytes, valid while the file object lives.
   public var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: storage.base, count: storage.byteCount)

@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// Getters that also bound what they read, so that sizes computed from a file cannot overflow.

@@ -1,4 +1,5 @@
 import GraphIR
+import ONNXWire
 
 /// The variational autoencoder between images and latents, as diffusers' class of this name computes it.
 struct AutoencoderKL {

@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// The settings of a `UNet2DConditionModel`, as far as they shape its graph.
