@@ -89,6 +89,8 @@ struct ComponentFiles {
     var keys: [String] = []
     if let slash = name.firstIndex(of: "/") { keys.append(String(name[name.index(after: slash)...])) }
     keys.append(name)
+    // Newer versions of transformers leave out the prefix of text encoders.
+    keys += keys.filter { $0.hasPrefix("text_model.") }.map { String($0.dropFirst("text_model.".count)) }
     return keys + keys.compactMap(otherAttentionName)
   }
 

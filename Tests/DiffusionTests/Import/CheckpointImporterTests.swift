@@ -45,7 +45,7 @@ import Testing
       inputs["input_ids_2"] = TensorType(.int64, [2, 77])
       inputs["time_ids"] = TensorType(.float32, [2, 6])
     }
-    let types = try TypeInference(graph, .standard, inputs: inputs, pool: ThreadPool(threadCount: 1)).types
+    let types = try TypeInference(graph, .standard, inputs: inputs, pool: ThreadPool(threads: 1)).types
     for name in ["latent", "noisy_latent", "noise_pred", "noise_estimate"] {
       #expect(types[name]?.concreteShape == [2, 4, size / 8, size / 8])
     }
@@ -61,18 +61,20 @@ import Testing
     let attention = try graph(kind).nodes.filter { $0.op == "Attention" }
     let cross = attention.filter { $0.metadata["dsd.role"] == "cross" }
     #expect(Set(cross.compactMap { $0.metadata["dsd.layer"] }) == Set(reference.cross_attention_layers))
-    #expect(cross.allSatisfy { node in
-      let layer = (node.metadata["dsd.layer"] ?? "").replacing(".attentions", with: "/attentions")
-        .replacing(".transformer_blocks", with: "/transformer_blocks").replacing(".attn2", with: "/attn2")
-      return node.name == "unet/\(layer)/Attention"
-    })
+    #expect(
+      cross.allSatisfy { node in
+        let layer = (node.metadata["dsd.layer"] ?? "").replacing(".attentions", with: "/attentions")
+          .replacing(".transformer_blocks", with: "/transformer_blocks").replacing(".attn2", with: "/attn2")
+        return node.name == "unet/\(layer)/Attention"
+      })
     #expect(attention.allSatisfy { $0.metadata["dsd.role"] != nil && $0.metadata["dsd.layer"] != nil })
   }
 
   @Test func parametersAreThoseOfTheFiles() throws {
     let folder = Fixtures.path("checkpoints/sd15")
     let graph = try graph("sd15")
-    let inlined = try graph.inlinedParameters()
+    let inlined = Dictionary(
+      uniqueKeysWithValues: try graph.inlinedParameters().map { ($0.name, $0.path) })
     let files = [
       "text_encoder": "text_encoder/model", "unet": "unet/diffusion_pytorch_model",
       "vae_encoder": "vae/diffusion_pytorch_model", "vae_decoder": "vae/diffusion_pytorch_model",
@@ -122,7 +124,8 @@ import Testing
     let bias = graph.initializers["unet/conv_in.bias"]
     #expect(bias?.tensor == nil)
     #expect(
-      bias?.external == ExternalLocation(path: "unet/diffusion_pytorch_model.safetensors", offset: 0, length: 64))
+      bias?.external
+        == ExternalLocation(path: "unet/diffusion_pytorch_model.safetensors", offset: 0, length: 64))
     // Bound to the fixture, it has the parameters of the fixture's own graph.
     let bound = try graph.bindingWeights(from: Fixtures.path("checkpoints/sd15"))
     let own = try self.graph("sd15")

@@ -18,10 +18,10 @@ import Testing
     // The only variant that is there serves without being named, files without one serve a named variant.
     for variant in [nil, "fp16"] {
       let graph = try CheckpointImporter.importFolder(copy.path, variant: variant)
-      let weight = graph.initializers["unet/conv_in.weight"]
+      let weight = graph.initializers["unet/mid_block.resnets.0.conv1.weight"]
       #expect(weight?.dtype == .float16)
       #expect(weight?.external?.path == "unet/diffusion_pytorch_model.fp16.safetensors")
-      let users = graph.nodes.filter { $0.inputs.contains("unet/conv_in.weight") }
+      let users = graph.nodes.filter { $0.inputs.contains("unet/mid_block.resnets.0.conv1.weight") }
       #expect(users.map(\.op) == ["Cast"])
       #expect(try PipelineDescription(from: graph).weightTypes == ["float16", "float32"])
     }
@@ -63,7 +63,8 @@ import Testing
     let (blobs, snapshot) = (folder.path + "/blobs", folder.path + "/snapshots/abc")
     try files.createDirectory(atPath: blobs, withIntermediateDirectories: true)
     let source = Fixtures.path("checkpoints/sd21v")
-    for (number, file) in (files.enumerator(atPath: source)?.compactMap { $0 as? String } ?? []).enumerated() {
+    for (number, file) in (files.enumerator(atPath: source)?.compactMap { $0 as? String } ?? []).enumerated()
+    {
       if FolderListing.isFolder("\(source)/\(file)") { continue }
       try files.copyItem(atPath: "\(source)/\(file)", toPath: "\(blobs)/\(number)")
       let link = URL(fileURLWithPath: "\(snapshot)/\(file)")
@@ -84,7 +85,10 @@ import Testing
     let key = "encoder.mid_block.attentions.0.query.weight"
     let shape = try #require(file.entries[key]?.shape)
     let tensors = try file.keys.map { name in
-      (name, name == key ? try file.tensor(name).copy().reshaped(shape + [1, 1]) : try file.tensor(name).copy())
+      (
+        name,
+        name == key ? try file.tensor(name).copy().reshaped(shape + [1, 1]) : try file.tensor(name).copy()
+      )
     }
     try SafetensorsWriter.write(tensors, to: path)
     let graph = try CheckpointImporter.importFolder(copy.path)
@@ -97,7 +101,9 @@ import Testing
     let copy = try CheckpointCopy("sd15")
     try copy.move("unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.bin")
     let text = message { try CheckpointImporter.importFolder(copy.path) }
-    #expect(text.hasPrefix("\(copy.path)/unet: only diffusion_pytorch_model.bin is there, and pickles are not read"))
+    #expect(
+      text.hasPrefix("\(copy.path)/unet: only diffusion_pytorch_model.bin is there, and pickles are not read")
+    )
     #expect(text.contains("save_pretrained"))
   }
 
@@ -109,7 +115,8 @@ import Testing
       Issue.record("no error")
     } catch let error as DataError {
       let lines = error.message.split(separator: "\n")
-      #expect(lines[0].hasPrefix("\(copy.path): ") && lines[0].hasSuffix("parameters do not fit the configuration"))
+      #expect(
+        lines[0].hasPrefix("\(copy.path): ") && lines[0].hasSuffix("parameters do not fit the configuration"))
       #expect(lines.count == 22)
       #expect(
         lines[1] == "  unet/diffusion_pytorch_model.safetensors: 'down_blocks.3.resnets.0.conv1.weight' is "
