@@ -6,7 +6,7 @@ struct Tools: ParsableCommand {
     commandName: "dsd",
     abstract: "Turn checkpoints into graph files, and look into them.",
     version: "0.1.0",
-    subcommands: [ImportCommand.self, InspectCommand.self])
+    subcommands: [ImportCommand.self, InspectCommand.self, OperatorsCommand.self])
 }
 
 Program.main(Tools.self)
