@@ -8,6 +8,7 @@ struct Tools: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       ImportCommand.self, InspectCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
+      OperatorsCommand.self,
     ])
 }
 
