@@ -54,8 +54,11 @@ struct JSONReader {
 
   /// Reads an integer that fits an `Int`.
   mutating func integer() throws -> Int {
-    guard case .int(let value) = try number() else { throw failure("a whole number in range expected") }
-    return value
+    _ = peek()
+    let start = position
+    if case .int(let value) = try number() { return value }
+    let text = String(decoding: bytes[start..<position].prefix(40), as: UTF8.self)
+    throw failure("\(text) is not a whole number in range")
   }
 
   /// Reads any value as a tree.
