@@ -44,6 +44,10 @@ struct InspectCommand: ParsableCommand {
       model = model.withPlaceholderWeights()
       print("\nThe weights are not here; what follows is for float32 weights of the graph's shapes.")
     }
+    let symbols = Set(model.inputs.flatMap { $0.type?.shape ?? [] }.map(\.description))
+    for name in extents.keys.sorted() where description != nil || !symbols.contains(name) {
+      throw DataError("--dim: \(graph) has no symbolic dimension '\(name)' to choose")
+    }
     if let description {
       let context = HookContext(graph: model, types: [:], operators: .standard)
       print("\n" + layersText(model.nodes.compactMap { AttentionLayer($0, in: context) }))

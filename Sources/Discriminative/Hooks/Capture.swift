@@ -15,7 +15,10 @@ public final class Capture: Hook {
   let form: ValueForm?
   /// Nothing is written when nil; the values are in `values`.
   let out: String?
+  /// What was captured last under each name, in the order in which the names came first.
   public private(set) var values: [(name: String, tensor: Tensor)] = []
+  private var positions: [String: Int] = [:]
+  private var count = 0
   /// Bytes kept in memory at most before writing into one file.
   private static let limit = 16 << 30
   private var bytes = 0
@@ -56,20 +59,33 @@ public final class Capture: Hook {
     let suffix = position.indices.sorted { $0.key.rawValue < $1.key.rawValue }
       .map { "@\($0.key.rawValue)\($0.value)" }.joined()
     for (name, value) in zip(names, values) {
+      count += 1
       if let out, !out.hasSuffix(".safetensors") {
         try NPYFile.write(value, to: "\(out)/\(Capture.fileName(name + suffix)).npy")
       } else {
+        // A node that runs again gives the same name again.
+        let key = name + suffix
+        if let known = positions[key] {
+          bytes -= self.values[known].tensor.byteCount
+        } else {
+          positions[key] = self.values.count
+          self.values.append((key, value))
+        }
         bytes += value.byteCount
         guard bytes <= Capture.limit else {
           throw DataError("hook capture: more than 16 GB captured; capture into a folder or match less")
         }
-        self.values.append((name + suffix, value.copy()))
+        self.values[positions[key]!].tensor = value.copy()
       }
     }
   }
 
   /// Writes what is gathered for one file. Call it after the run.
+  /// - Throws: `DataError` when nothing was captured.
   public func finish() throws {
+    guard count > 0 else {
+      throw DataError("hook capture: nothing that ran matches (dsd inspect --nodes shows names)")
+    }
     guard let out, out.hasSuffix(".safetensors") else { return }
     try SafetensorsWriter.write(values.map { ($0.name, $0.tensor) }, to: out)
   }

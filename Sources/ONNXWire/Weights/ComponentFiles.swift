@@ -46,7 +46,7 @@ struct ComponentFiles {
       (ComponentFiles.rank($0), $0) < (ComponentFiles.rank($1), $1)
     }
     names += listed.filter { $0.hasSuffix(".safetensors") && !ComponentFiles.isShard($0) }.map { [$0] }
-    return names + listed.filter { $0.hasSuffix(".safetensors.index.json") }.map { [$0] }
+    return names + listed.filter(ComponentFiles.isIndex).map { [$0] }
   }
 
   private func match(_ catalogues: [SafetensorsIndex]) throws -> Match {
@@ -65,7 +65,9 @@ struct ComponentFiles {
       used.insert(key)
       let entry = location.entry
       let (dtype, shape) = (tensor.initializer.dtype, tensor.initializer.shape)
-      guard entry.dtype == dtype, ComponentFiles.core(entry.shape) == ComponentFiles.core(shape) else {
+      // Another float type is converted where the graph uses it.
+      guard entry.dtype == dtype || entry.dtype.isFloat && dtype.isFloat,
+        ComponentFiles.core(entry.shape) == ComponentFiles.core(shape) else {
         result.mismatched.append(
           "\(tensor.name): \(entry.dtype)\(Shape.text(entry.shape)) there, "
             + "\(dtype)\(Shape.text(shape)) in the graph")
@@ -122,6 +124,11 @@ struct ComponentFiles {
   }
 
   /// `NAME-00001-of-00002.safetensors`, which only its index makes sense of.
+  /// `NAME.safetensors.index.json`, or with a variant `NAME.safetensors.index.fp16.json`.
+  private static func isIndex(_ name: String) -> Bool {
+    name.contains(".safetensors.index.") && name.hasSuffix(".json")
+  }
+
   private static func isShard(_ name: String) -> Bool {
     let parts = name.dropLast(12).split(separator: "-")
     return parts.count >= 4 && parts[parts.count - 2] == "of" && Int(parts[parts.count - 1]) != nil
