@@ -16,18 +16,23 @@ struct ComponentFiles {
     var missing: [String] = []
     var mismatched: [String] = []
     var unused: [String] = []
+    /// Tensors stored in another float type.
+    var converted = 0
     var fits: Bool { missing.isEmpty && mismatched.isEmpty }
   }
 
-  /// The first candidate in which everything fits, or else the first of all, with what is wrong.
+  /// The first candidate in which everything fits as it is, or after conversion, or else the first of all,
+  /// with what is wrong.
   func best() throws -> Match {
     var first: Match?
+    var convertible: Match?
     for names in candidates() {
       let match = try match(names.map { try SafetensorsIndex(path: "\(place)/\($0)") })
-      if match.fits { return match }
+      if match.fits && match.converted == 0 { return match }
+      if match.fits && convertible == nil { convertible = match }
       if first == nil { first = match }
     }
-    if let first { return first }
+    if let found = convertible ?? first { return found }
     var nothing = Match()
     nothing.missing = wanted.map(\.name)
     return nothing
@@ -67,12 +72,14 @@ struct ComponentFiles {
       let (dtype, shape) = (tensor.initializer.dtype, tensor.initializer.shape)
       // Another float type is converted where the graph uses it.
       guard entry.dtype == dtype || entry.dtype.isFloat && dtype.isFloat,
-        ComponentFiles.core(entry.shape) == ComponentFiles.core(shape) else {
+        ComponentFiles.core(entry.shape) == ComponentFiles.core(shape)
+      else {
         result.mismatched.append(
           "\(tensor.name): \(entry.dtype)\(Shape.text(entry.shape)) there, "
             + "\(dtype)\(Shape.text(shape)) in the graph")
         continue
       }
+      if entry.dtype != dtype { result.converted += 1 }
       let path = component.isEmpty ? location.file : "\(component)/\(location.file)"
       result.found[tensor.name] = Initializer(
         try catalogue.tensor(key).reshaped(shape),
