@@ -68,8 +68,8 @@ let package = Package(
     .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "TestSupport"]),
     .testTarget(name: "ONNXWireTests", dependencies: ["ONNXWire", "TestSupport"]),
     .testTarget(name: "OperatorsTests", dependencies: ["Operators", "CKernels", "TestSupport"]),
-    .testTarget(name: "InterpreterTests", dependencies: ["Interpreter", "TestSupport"]),
-    .testTarget(name: "RewritesTests", dependencies: ["Rewrites", "TestSupport"]),
+    .testTarget(name: "InterpreterTests", dependencies: ["Interpreter", "Rewrites", "TestSupport"]),
+    .testTarget(name: "RewritesTests", dependencies: ["Rewrites", "Interpreter", "TestSupport"]),
     .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"]),
     .testTarget(name: "DiscriminativeTests", dependencies: ["Discriminative", "TestSupport"]),
     .testTarget(

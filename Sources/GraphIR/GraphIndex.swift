@@ -100,7 +100,12 @@ extension Graph {
       pending += GraphIndex.uses(of: nodes[position])
     }
     var result = self
-    result.nodes = nodes.indices.filter { keep[$0] }.map { nodes[$0] }
+    result.nodes = nodes.indices.filter { keep[$0] }.map { position in
+      var node = nodes[position]
+      // A given value is not made a second time by a node that stays for another output.
+      if !given.isEmpty { node.outputs = node.outputs.map { given.contains($0) ? "" : $0 } }
+      return node
+    }
     result.initializers = initializers.filter { needed.contains($0.key) && !given.contains($0.key) }
     let declared = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { a, _ in a })
     var inputs = self.inputs.filter { needed.contains($0.name) }

@@ -23,6 +23,10 @@ public final class Plan {
   let initial: [Tensor?]
   let slots: [String: Int]
   let outputTypes: [Int: TensorType]
+  /// Types of the graph's inputs.
+  let inputTypes: [String: TensorType]
+  /// Slots that steps write.
+  let made: Set<Int>
   let pool: ThreadPool
   let workspace: Storage
   private let arena: Storage
@@ -37,6 +41,8 @@ public final class Plan {
     let viewShape: [Int]?
     /// Shapes are known only at run time.
     let isDynamic: Bool
+    /// A dynamic step whose result must get memory of its own although its operator is a view.
+    let copiesView: Bool
     /// Output slots to allocate anew, because they leave the run.
     let allocates: [Int]
     /// Dynamic slots not needed after this step.
@@ -63,7 +69,9 @@ public final class Plan {
     multiplyAdds = builder.steps.reduce(0) { $0 + $1.multiplyAdds }
     steps = builder.steps
     slots = builder.slots
+    made = Set(steps.flatMap(\.outputs))
     outputTypes = builder.outputTypes
+    inputTypes = graph.inputs.reduce(into: [:]) { $0[$1.name] = preparation.types[$1.name] }
     var initial = builder.constants
     for (slot, block) in builder.blockOfSlot {
       let type = builder.typeOfSlot[slot]!

@@ -82,12 +82,21 @@ public struct RuleSet: GraphRewrite {
           break
         } catch let decline as Decline {
           context.trace?("\(rule.name) declines at \(node.label): \(decline)")
+        } catch let error as DataError {
+          // An operator does not take these types and shapes, while what it would replace does.
+          context.trace?("\(rule.name) declines at \(node.label): \(error)")
         }
       }
     }
     guard !replacements.isEmpty else { return (graph, types, false) }
     var result = graph
     result.nodes = graph.nodes.flatMap { replacements[$0.name] ?? [$0] }
+    result.forward(
+      replacements.values.compactMap { nodes in
+        guard nodes.count == 1, nodes[0].op == "Identity", !context.altered.contains(nodes[0].outputs[0])
+        else { return nil }
+        return nodes[0]
+      })
     for (name, initializer) in initializers { result.initializers[name] = initializer }
     let wanted = graph.outputs.map(\.name)
     let fed = Set(graph.inputs.map(\.name))
@@ -111,9 +120,11 @@ public struct RuleSet: GraphRewrite {
     scratch = builder.graph
     let target = match.root.outputs[0]
     guard let last = scratch.nodes.lastIndex(where: { $0.outputs.contains(value.name) }) else {
-      // The whole pattern is one of its own variables.
+      // The whole pattern is one of its own variables, or a constant.
       let identity = Node("Identity", name: match.root.name, inputs: [value.name], outputs: [target])
-      return Built(nodes: [identity], initializers: [], types: [:])
+      let made = scratch.initializers.map { ($0.key, $0.value) }
+      used.formUnion(scratch.allNames)
+      return Built(nodes: [identity], initializers: made, types: [:])
     }
     for position in scratch.nodes.indices {
       scratch.nodes[position].outputs = scratch.nodes[position].outputs.map {
@@ -128,13 +139,13 @@ public struct RuleSet: GraphRewrite {
     var types = scratch.initializers.reduce(into: [String: TensorType]()) { $0[$1.key] = $1.value.type }
     for node in scratch.nodes {
       let bound = try context.operators.bind(node, opset: match.graph.opset(of: node.domain) ?? 1)
+      let inputs = node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }
+      try context.operators.checkTypes(type(of: bound).schema, inputs)
       let constants = node.inputs.map { name in
         scratch.initializers[name]?.tensor ?? context.constants[name]
       }
       let inferred = try bound.infer(
-        InferenceInputs(
-          node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }, constants: constants,
-          outputCount: node.outputs.count))
+        InferenceInputs(inputs, constants: constants, outputCount: node.outputs.count))
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty { types[name] = type }
     }
     if let old = context.types[target], let new = types[target], !old.agrees(with: new) {
@@ -143,5 +154,20 @@ public struct RuleSet: GraphRewrite {
     used.formUnion(scratch.allNames)
     return Built(
       nodes: scratch.nodes, initializers: scratch.initializers.map { ($0.key, $0.value) }, types: types)
+  }
+}
+
+extension Graph {
+  /// Uses what the given Identity nodes pass on in place of their outputs, so that patterns meet across them.
+  fileprivate mutating func forward(_ identities: [Node]) {
+    guard !identities.isEmpty else { return }
+    let source = Dictionary(uniqueKeysWithValues: identities.map { ($0.outputs[0], $0.inputs[0]) })
+    for position in nodes.indices {
+      nodes[position].inputs = nodes[position].inputs.map { name in
+        var name = name
+        while let next = source[name] { name = next }
+        return name
+      }
+    }
   }
 }

@@ -52,7 +52,8 @@ public final class MappedFile: Sendable {
   /// - Throws: `DataError` that names the file when it cannot be opened, is a folder, or cannot be mapped.
   public init(path: String) throws {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Opening a pipe must not wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw DataError("\(path): \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
     var status = stat()
