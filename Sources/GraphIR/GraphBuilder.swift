@@ -20,12 +20,14 @@ public struct Value: Hashable, Sendable {
 public final class GraphBuilder {
   public private(set) var graph: Graph
   private var scopes: [String] = []
-  private var used: Set<String>
+  private let used: TakenNames
 
-  /// A builder that appends to `graph`; fresh names also differ from those in `avoiding`.
-  public init(_ graph: Graph = Graph(), avoiding: Set<String> = []) {
+  /// A builder that appends to `graph`. With `names`, which several builders may share, fresh names differ from
+  /// all of those too.
+  public init(_ graph: Graph = Graph(), names: TakenNames? = nil) {
     self.graph = graph
-    used = avoiding.isEmpty ? graph.allNames : graph.allNames.union(avoiding)
+    used = names ?? TakenNames()
+    used.formUnion(graph.allNames)
   }
 
   /// Names made inside `body` start with `name/` (after the scopes around it).
@@ -41,16 +43,16 @@ public final class GraphBuilder {
   /// A name that nothing has yet, made from `base` in the current scope.
   public func fresh(_ base: String) -> String {
     let full = scoped(base)
-    if used.insert(full).inserted { return full }
+    if used.insert(full) { return full }
     var number = 1
-    while !used.insert("\(full)_\(number)").inserted { number += 1 }
+    while !used.insert("\(full)_\(number)") { number += 1 }
     return "\(full)_\(number)"
   }
 
   /// A graph input. Inputs carry no scope.
   @discardableResult
   public func input(_ name: String, _ dtype: DType, _ shape: [Dim]) -> Value {
-    precondition(used.insert(name).inserted, "the value \(name) exists already")
+    precondition(used.insert(name), "the value \(name) exists already")
     graph.inputs.append(ValueInfo(name, TensorType(dtype, shape)))
     return Value(name)
   }
@@ -138,6 +140,19 @@ public final class GraphBuilder {
       builder.emit(op, inputs, attributes)[0]
     }
   }
+}
+
+/// Names that are no longer free.
+public final class TakenNames {
+  private var names: Set<String> = []
+
+  public init(_ names: Set<String> = []) { self.names = names }
+
+  /// Takes a name. False when it was taken already.
+  @discardableResult
+  func insert(_ name: String) -> Bool { names.insert(name).inserted }
+
+  func formUnion(_ more: some Sequence<String>) { names.formUnion(more) }
 }
 
 extension Graph {

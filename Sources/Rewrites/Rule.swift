@@ -66,7 +66,7 @@ public struct RuleSet: GraphRewrite {
     var replacements: [String: [Node]] = [:]
     var initializers: [(String, Initializer)] = []
     var newTypes = types
-    var used = graph.allNames
+    let used = TakenNames(graph.allNames)
     for node in graph.nodes.reversed() where !consumed.contains(node.name) {
       for rule in rules {
         guard let match = matcher.match(rule.pattern, at: node),
@@ -74,7 +74,7 @@ public struct RuleSet: GraphRewrite {
         else { continue }
         do {
           try rule.condition(match)
-          let built = try build(rule, match, context, &used)
+          let built = try build(rule, match, context, used)
           newTypes.merge(built.types) { $1 }
           initializers += built.initializers
           replacements[node.name] = built.nodes
@@ -111,11 +111,11 @@ public struct RuleSet: GraphRewrite {
 
   /// Runs the replacement in a scratch graph, checks its type and gives its root the old name.
   private func build(
-    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ used: inout Set<String>
+    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ used: TakenNames
   ) throws -> Built {
     var scratch = Graph(opsets: match.graph.opsets)
-    // Names of the surrounding graph, so that fresh ones differ from them.
-    let builder = GraphBuilder(scratch, avoiding: used)
+    // Fresh names differ from those of the surrounding graph.
+    let builder = GraphBuilder(scratch, names: used)
     let value = try builder.scope(match.root.name) { try rule.replacement(builder, match) }
     scratch = builder.graph
     let target = match.root.outputs[0]
@@ -123,7 +123,6 @@ public struct RuleSet: GraphRewrite {
       // The whole pattern is one of its own variables, or a constant.
       let identity = Node("Identity", name: match.root.name, inputs: [value.name], outputs: [target])
       let made = scratch.initializers.map { ($0.key, $0.value) }
-      used.formUnion(scratch.allNames)
       return Built(nodes: [identity], initializers: made, types: [:])
     }
     for position in scratch.nodes.indices {
@@ -151,7 +150,6 @@ public struct RuleSet: GraphRewrite {
     if let old = context.types[target], let new = types[target], !old.agrees(with: new) {
       throw Decline("the replacement is \(new), not \(old)")
     }
-    used.formUnion(scratch.allNames)
     return Built(
       nodes: scratch.nodes, initializers: scratch.initializers.map { ($0.key, $0.value) }, types: types)
   }
