@@ -2,6 +2,14 @@
 import PackageDescription
 
 // Dependencies between targets point down only; Specs/architecture.md explains the layers.
+//
+// A target names every module it sees, those below its neighbours too: the build recompiles a target only when a
+// module that it names has changed.
+let ir: [Target.Dependency] = ["TensorCore", "GraphIR"]
+let library: [Target.Dependency] =
+  ir + ["ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion", "Discriminative"]
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
   name: "dsd",
   products: [
@@ -18,7 +26,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
   ],
   targets: [
@@ -40,40 +47,37 @@ let package = Package(
     .target(
       name: "GraphIR",
       dependencies: ["TensorCore", .product(name: "OrderedCollections", package: "swift-collections")]),
-    .target(name: "ONNXWire", dependencies: ["GraphIR", "CGraphProto", "CProtobufC"]),
-    .target(name: "Operators", dependencies: ["GraphIR", "COpenBLAS", "CKernels"]),
-    .target(name: "Interpreter", dependencies: ["GraphIR"]),
-    .target(name: "Rewrites", dependencies: ["GraphIR"]),
-    .target(
-      name: "Diffusion", dependencies: ["GraphIR", "ONNXWire", "Operators", "CImageCodecs"]),
+    .target(name: "ONNXWire", dependencies: ir + ["CGraphProto", "CProtobufC"]),
+    .target(name: "Operators", dependencies: ir + ["COpenBLAS", "CKernels"]),
+    .target(name: "Interpreter", dependencies: ir),
+    .target(name: "Rewrites", dependencies: ir),
+    .target(name: "Diffusion", dependencies: ir + ["ONNXWire", "Operators", "CImageCodecs"]),
     .target(
       name: "Discriminative",
-      dependencies: ["Diffusion", "Rewrites", "Interpreter"]),
-    .target(
-      name: "CommandLineSupport",
-      dependencies: [
-        "Discriminative", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"),
-      ]),
-    .executableTarget(name: "dsd-run", dependencies: ["CommandLineSupport"]),
-    .executableTarget(name: "dsd", dependencies: ["CommandLineSupport"]),
-    .executableTarget(
-      name: "QueryNormHook", dependencies: ["Discriminative"], path: "Examples/QueryNormHook"),
+      dependencies: ir + ["ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion"]),
+    .target(name: "CommandLineSupport", dependencies: library + [argumentParser]),
+    .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),
+    .executableTarget(name: "dsd", dependencies: library + ["CommandLineSupport", argumentParser]),
+    .executableTarget(name: "QueryNormHook", dependencies: library, path: "Examples/QueryNormHook"),
 
     // MARK: Tests
     .target(
-      name: "TestSupport", dependencies: ["GraphIR", "Operators", "ONNXWire", "Interpreter"],
+      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter"],
       path: "Tests/TestSupport"),
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
-    .testTarget(name: "GraphIRTests", dependencies: ["GraphIR", "TestSupport"]),
-    .testTarget(name: "ONNXWireTests", dependencies: ["ONNXWire", "TestSupport"]),
-    .testTarget(name: "OperatorsTests", dependencies: ["Operators", "CKernels", "TestSupport"]),
-    .testTarget(name: "InterpreterTests", dependencies: ["Interpreter", "TestSupport"]),
-    .testTarget(name: "RewritesTests", dependencies: ["Rewrites", "TestSupport"]),
-    .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"]),
-    .testTarget(name: "DiscriminativeTests", dependencies: ["Discriminative", "TestSupport"]),
+    .testTarget(name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"]),
+    .testTarget(name: "ONNXWireTests", dependencies: ir + ["ONNXWire", "TestSupport"]),
+    .testTarget(name: "OperatorsTests", dependencies: ir + ["Operators", "CKernels", "TestSupport"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["dsd", "dsd-run", "CommandLineSupport", "TestSupport"]),
+      name: "InterpreterTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"]),
+    .testTarget(
+      name: "RewritesTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"]),
+    .testTarget(
+      name: "DiffusionTests", dependencies: ir + ["ONNXWire", "Operators", "Diffusion", "TestSupport"]),
+    .testTarget(name: "DiscriminativeTests", dependencies: library + ["TestSupport"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: library + ["dsd", "dsd-run", "CommandLineSupport", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

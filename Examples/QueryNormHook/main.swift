@@ -17,20 +17,17 @@ final class QueryNorm: Hook {
   }
 }
 
-guard CommandLine.arguments.count == 4 else {
-  print("usage: QueryNormHook GRAPH IMAGE CAPTION")
-  throw UsageError("three arguments are expected")
+func run(_ arguments: [String]) throws {
+  guard arguments.count == 3 else { throw UsageError("usage: QueryNormHook GRAPH IMAGE CAPTION") }
+  let loaded = try LoadedGraph(path: arguments[0])
+  let size = try PipelineDescription(from: loaded.graph).imageSize
+  let image = try RGBImage(contentsOf: arguments[1]).tensor(width: size, height: size)
+  let hook = QueryNorm()
+  let job = try MatchingJob(
+    loaded.graph, tokenizerFolder: loaded.assets, imageNames: ["image"], texts: [arguments[2]],
+    options: MatchingOptions(), hooks: [hook], pool: ThreadPool(threads: 2), pixels: { _ in image })
+  _ = try job.run()
+  for (layer, norm) in hook.norms { print("\(layer): \(norm)") }
 }
-let path = CommandLine.arguments[1]
-let graph = try GraphReader.read(path: path)
-let size = try PipelineDescription(from: graph).imageSize
-let image = try RGBImage(contentsOf: CommandLine.arguments[2]).tensor(width: size, height: size)
-let hook = QueryNorm()
-var options = MatchingOptions()
-options.timesteps = [500]
-let job = try MatchingJob(
-  graph, tokenizerFolder: FolderBoundary.folder(of: path), imageNames: ["image"],
-  texts: [CommandLine.arguments[3]], options: options, hooks: [hook], pool: ThreadPool(threads: 2),
-  pixels: { _ in image })
-_ = try job.run()
-for (layer, norm) in hook.norms { print("\(layer): \(norm)") }
+
+do { try run(Array(CommandLine.arguments.dropFirst())) } catch { print("error: \(error)") }

@@ -27,36 +27,14 @@ public struct GraphArguments: ParsableArguments {
   /// Reads, checks and binds a graph file.
   /// - Parameter needsWeights: whether a graph without its weights is an error.
   public func load(_ path: String, needsWeights: Bool = true) throws -> LoadedGraph {
-    var graph = try GraphReader.read(
-      path: path, weights: weights == nil && needsWeights ? .bind : .leave)
-    do {
-      graph = try graph.validated(.standard)
-    } catch let error as DataError {
-      throw error.at(path)
+    let loaded = try LoadedGraph(path: path, weights: weights, needsWeights: needsWeights)
+    if let weights, let first = loaded.unusedWeights.first {
+      Terminal.note(
+        "note: \(weights) has \(loaded.unusedWeights.count) tensors that the graph does not use, "
+          + "such as '\(first)'")
     }
-    if let weights {
-      let bound = try WeightBinder.bind(graph, to: weights)
-      graph = bound.graph
-      if let first = bound.unused.first {
-        Terminal.note(
-          "note: \(weights) has \(bound.unused.count) tensors that the graph does not use, such as '\(first)'")
-      }
-    }
-    let home = graph.metadata[WeightBinder.checkpointKey] ?? ""
-    guard home.isEmpty || FolderBoundary.isInside(home) else {
-      throw DataError("\(path): metadata '\(WeightBinder.checkpointKey)': '\(home)' is not inside the graph's folder")
-    }
-    let folder = FolderBoundary.folder(of: path)
-    return LoadedGraph(path: path, graph: graph, assets: weights ?? (home.isEmpty ? folder : "\(folder)/\(home)"))
+    return loaded
   }
-}
-
-/// A graph with the folder that its tokenizers are in.
-public struct LoadedGraph {
-  public let path: String
-  public let graph: Graph
-  /// The checkpoint's folder.
-  public let assets: String
 }
 
 /// `NAME=FILE` on the command line.

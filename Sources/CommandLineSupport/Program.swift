@@ -5,6 +5,9 @@ import Foundation
 /// Runs a command and leaves with the exit code that its error stands for: 0 success, 64 wrong usage, 65 bad
 /// input data, 70 an internal fault.
 public enum Program {
+  /// The version of both programs.
+  public static let version = "0.1.0"
+
   public static func main(_ command: any ParsableCommand.Type) -> Never {
     do {
       var parsed = try command.parseAsRoot()

@@ -20,14 +20,14 @@ public struct Value: Hashable, Sendable {
 public final class GraphBuilder {
   public private(set) var graph: Graph
   private var scopes: [String] = []
-  private let used: NamePool
+  private let used: TakenNames
 
-  /// A builder that appends to `graph`.
-  /// - Parameter names: what is taken besides the graph's names; builders may share a pool.
-  public init(_ graph: Graph = Graph(), names: NamePool = NamePool()) {
+  /// A builder that appends to `graph`. With `names`, which several builders may share, fresh names differ from
+  /// all of those too.
+  public init(_ graph: Graph = Graph(), names: TakenNames? = nil) {
     self.graph = graph
-    used = names
-    for name in graph.allNames { names.claim(name) }
+    used = names ?? TakenNames()
+    used.formUnion(graph.allNames)
   }
 
   /// Names made inside `body` start with `name/` (after the scopes around it).
@@ -43,16 +43,16 @@ public final class GraphBuilder {
   /// A name that nothing has yet, made from `base` in the current scope.
   public func fresh(_ base: String) -> String {
     let full = scoped(base)
-    if used.claim(full) { return full }
+    if used.insert(full) { return full }
     var number = 1
-    while !used.claim("\(full)_\(number)") { number += 1 }
+    while !used.insert("\(full)_\(number)") { number += 1 }
     return "\(full)_\(number)"
   }
 
   /// A graph input. Inputs carry no scope.
   @discardableResult
   public func input(_ name: String, _ dtype: DType, _ shape: [Dim]) -> Value {
-    precondition(used.claim(name), "the value \(name) exists already")
+    precondition(used.insert(name), "the value \(name) exists already")
     graph.inputs.append(ValueInfo(name, TensorType(dtype, shape)))
     return Value(name)
   }
@@ -60,7 +60,7 @@ public final class GraphBuilder {
   /// A graph output; the value is renamed to `name` by an Identity when it is called something else.
   public func output(_ value: Value, as name: String, _ type: TensorType?) {
     if value.name != name {
-      used.claim(name)
+      used.insert(name)
       graph.nodes.append(Node("Identity", name: name, inputs: [value.name], outputs: [name]))
     }
     graph.outputs.append(ValueInfo(name, type))
@@ -71,7 +71,7 @@ public final class GraphBuilder {
   public func weight(_ name: String, _ initializer: Initializer) -> Value {
     let full = scoped(name)
     if graph.initializers[full] == nil {
-      used.claim(full)
+      used.insert(full)
       graph.initializers[full] = initializer
     }
     return Value(full)
@@ -112,8 +112,8 @@ public final class GraphBuilder {
 
   /// Appends a finished node as it is.
   public func append(_ node: Node) {
-    for name in node.outputs { used.claim(name) }
-    used.claim(node.name)
+    used.formUnion(node.outputs)
+    used.insert(node.name)
     graph.nodes.append(node)
   }
 
@@ -140,6 +140,19 @@ public final class GraphBuilder {
       builder.emit(op, inputs, attributes)[0]
     }
   }
+}
+
+/// Names that are no longer free.
+public final class TakenNames {
+  private var names: Set<String> = []
+
+  public init(_ names: Set<String> = []) { self.names = names }
+
+  /// Takes a name. False when it was taken already.
+  @discardableResult
+  func insert(_ name: String) -> Bool { names.insert(name).inserted }
+
+  func formUnion(_ more: some Sequence<String>) { names.formUnion(more) }
 }
 
 extension Graph {

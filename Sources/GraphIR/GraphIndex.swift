@@ -87,8 +87,7 @@ extension Graph {
 
   /// The part of the graph that the values `wanted` need, when the values `given` are fed.
   ///
-  /// Outputs become `wanted`; inputs and initializers that nothing needs go. `given` values become inputs; a
-  /// node that stays for another of its outputs makes them under another name.
+  /// Outputs become `wanted`; inputs and initializers that nothing needs go. `given` values become inputs.
   public func sliced(to wanted: [String], given: Set<String> = []) -> Graph {
     let index = GraphIndex(self)
     var needed: Set<String> = []
@@ -101,11 +100,11 @@ extension Graph {
       pending += GraphIndex.uses(of: nodes[position])
     }
     var result = self
-    result.nodes = nodes.indices.filter { keep[$0] }.map { nodes[$0] }
-    for position in result.nodes.indices where !given.isDisjoint(with: result.nodes[position].outputs) {
-      result.nodes[position].outputs = result.nodes[position].outputs.map {
-        given.contains($0) ? "\($0) (computed)" : $0
-      }
+    result.nodes = nodes.indices.filter { keep[$0] }.map { position in
+      var node = nodes[position]
+      // A given value is not made a second time by a node that stays for another output.
+      if !given.isEmpty { node.outputs = node.outputs.map { given.contains($0) ? "" : $0 } }
+      return node
     }
     result.initializers = initializers.filter { needed.contains($0.key) && !given.contains($0.key) }
     let declared = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { a, _ in a })

@@ -12,17 +12,21 @@ public struct TypeInference: Sendable {
   /// Infers types through a graph in topological order.
   /// - Parameters:
   ///   - inputs: concrete types of fed values, which take the place of declared ones.
+  ///   - opaque: values that may turn out other than the graph makes them; they count as not known.
   ///   - pool: runs the small constant nodes.
   /// - Throws: `DataError` that names the node whose inputs do not fit, with their types.
   public init(
-    _ graph: Graph, _ set: OperatorSet, inputs: [String: TensorType] = [:], pool: ThreadPool
+    _ graph: Graph, _ set: OperatorSet, inputs: [String: TensorType] = [:],
+    opaque: Set<String> = [], pool: ThreadPool
   ) throws {
     for (name, initializer) in graph.initializers {
       types[name] = initializer.type
       if initializer.type.isTooLarge {
         throw DataError("initializer '\(name)' \(initializer.type) is too large")
       }
-      if let tensor = initializer.tensor, tensor.byteCount <= TypeInference.foldLimit {
+      if let tensor = initializer.tensor, tensor.byteCount <= TypeInference.foldLimit,
+        !opaque.contains(name)
+      {
         constants[name] = tensor
       }
     }
@@ -42,6 +46,7 @@ public struct TypeInference: Sendable {
       let bound = try set.bind(node, opset: opset)
       operators.append(bound)
       try infer(node, bound, set, pool)
+      if !opaque.isEmpty { for name in node.outputs where opaque.contains(name) { constants[name] = nil } }
     }
   }
 
@@ -88,14 +93,16 @@ public struct TypeInference: Sendable {
       outputs.append(name.isEmpty ? nil : Tensor(type.dtype, shape))
     }
     if bound.aliasing == .view, let source = inputs.constant(0), let shape = inferred[0].concreteShape {
-      constants[node.outputs[0]] = source.reshaped(shape)
+      if !node.outputs[0].isEmpty { constants[node.outputs[0]] = source.reshaped(shape) }
       return
     }
     let scratch = Storage(byteCount: bound.workspace(inputs.types, threads: pool.threadCount))
-    try bound.runWidened(
-      inputs.constants, into: outputs,
-      RunContext(
-        pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    // The context holds the memory by its address alone.
+    try withExtendedLifetime(scratch) {
+      try bound.runWidened(
+        inputs.constants, into: outputs,
+        RunContext(pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    }
     for (name, tensor) in zip(node.outputs, outputs) where !name.isEmpty { constants[name] = tensor }
   }
 }

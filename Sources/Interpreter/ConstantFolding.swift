@@ -5,10 +5,12 @@ struct ConstantFolding {
   let pool: ThreadPool
   /// Values whose nodes stay, because a hook wants to see them run.
   let keep: Set<String>
+  /// Values that a hook may replace: what depends on them is not constant.
+  let altered: Set<String>
 
   /// The graph with such nodes replaced by initializers. The graph is sorted and complete.
   func fold(_ graph: Graph, _ operators: OperatorSet, fed: [String: TensorType]) throws -> Graph {
-    let inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+    let inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
     var result = graph.foldingKnown(inference.constants, except: keep)
     var known: [String: Tensor] = [:]
     for (name, initializer) in result.initializers where fed[name] == nil {
@@ -66,9 +68,12 @@ extension Operator {
       return [source.reshaped(output.shape)]
     }
     let scratch = Storage(byteCount: workspace(types, threads: pool.threadCount))
-    try runWidened(
-      inputs, into: outputs,
-      RunContext(pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    // The context holds the memory by its address alone.
+    try withExtendedLifetime(scratch) {
+      try runWidened(
+        inputs, into: outputs,
+        RunContext(pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    }
     return outputs
   }
 }

@@ -35,7 +35,8 @@ extension Hook {
 public enum HookView: Sendable {
   /// The graph as the file has it.
   case source
-  /// After recognition: attention written out in primitives is an `Attention` node by then.
+  /// After recognition: attention written out in primitives is an `Attention` node by then, and small values
+  /// that depend on nothing fed are constants without a node.
   case canonical
 }
 
@@ -76,7 +77,7 @@ public struct Demand: Sendable, Equatable {
   public var outputs: [Int]
   /// Derived forms, after the outputs.
   public var forms: [ValueForm]
-  /// Whether `didRun` may replace values.
+  /// Whether `didRun` may replace outputs and forms; inputs are for reading.
   public var alters: Bool
 
   public init(
@@ -111,4 +112,9 @@ public struct Attachment {
   /// Names of the values that the hook gets.
   public let values: [String]
   public let alters: Bool
+  /// How many of the values are inputs of the node.
+  let inputCount: Int
+
+  /// Values that the hook may replace.
+  var altered: ArraySlice<String> { alters ? values[inputCount...] : [] }
 }

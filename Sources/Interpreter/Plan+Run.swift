@@ -15,6 +15,10 @@ extension Plan {
     var values = initial
     for input in graph.inputs {
       guard let tensor = inputs[input.name] else { throw DataError("missing input '\(input.name)'") }
+      let given = TensorType(tensor.dtype, tensor.shape)
+      if let planned = inputTypes[input.name], !given.agrees(with: planned) {
+        throw DataError("input '\(input.name)' is \(given), the plan is for \(planned)")
+      }
       values[slots[input.name]!] = tensor
     }
     for step in steps {
@@ -36,7 +40,11 @@ extension Plan {
       for slot in step.releases { values[slot] = nil }
     }
     var results: [String: Tensor] = [:]
-    for output in graph.outputs { results[output.name] = values[slots[output.name]!] }
+    for output in graph.outputs {
+      let slot = slots[output.name]!
+      // An output that no step makes is an input or a constant.
+      results[output.name] = made.contains(slot) ? values[slot] : values[slot]?.copy()
+    }
     return results
   }
 
@@ -45,8 +53,7 @@ extension Plan {
     if step.isDynamic {
       let outputs = try step.op.runAllocating(inputs, outputCount: step.outputs.count, pool: pool)
       for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 {
-        // A view of a planned value would outlive its place in the arena, which is used again.
-        values[slot] = tensor.map { $0.storage === arena ? $0.copy() : $0 }
+        values[slot] = step.copiesView ? tensor?.copy() : tensor
       }
       return
     }
@@ -71,15 +78,22 @@ extension Plan {
     var seen = slots.map { values[$0]! }
     try attachment.hook.didRun(attachment.node, &seen, at: position)
     guard attachment.alters else { return }
-    for (slot, tensor) in zip(slots, seen) {
-      let current = values[slot]!
+    guard seen.count == slots.count else {
+      throw DataError("hook \(attachment.hook.name) gave back \(seen.count) values of \(slots.count)")
+    }
+    let before = slots.map { values[$0]! }
+    for (position, (current, tensor)) in zip(before, seen).enumerated() {
       guard tensor.dtype == current.dtype, tensor.shape == current.shape else {
         throw DataError(
           "hook \(attachment.hook.name) put \(tensor.dtype)\(Shape.text(tensor.shape)) in place of "
             + "\(current.dtype)\(Shape.text(current.shape))")
       }
-      // Fed tensors and constants belong to others, who use them again.
-      if ownSlots.contains(slot) { current.assign(tensor) } else { values[slot] = tensor.copy() }
+      // A tensor of its own: the old bytes may belong to other values as well, views, inputs or constants.
+      guard tensor.pointer != current.pointer else { continue }
+      guard position >= attachment.inputCount else {
+        throw DataError("hook \(attachment.hook.name) may not replace an input of the node")
+      }
+      values[slots[position]] = tensor.copy()
     }
   }
 }

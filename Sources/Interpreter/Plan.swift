@@ -23,11 +23,13 @@ public final class Plan {
   let initial: [Tensor?]
   let slots: [String: Int]
   let outputTypes: [Int: TensorType]
+  /// Types of the graph's inputs.
+  let inputTypes: [String: TensorType]
+  /// Slots that steps write.
+  let made: Set<Int>
   let pool: ThreadPool
   let workspace: Storage
-  let arena: Storage
-  /// Slots whose bytes only this plan writes: in the arena, or allocated in a run.
-  let ownSlots: Set<Int>
+  private let arena: Storage
 
   /// One node's run.
   struct Step {
@@ -39,6 +41,8 @@ public final class Plan {
     let viewShape: [Int]?
     /// Shapes are known only at run time.
     let isDynamic: Bool
+    /// A dynamic step whose result must get memory of its own although its operator is a view.
+    let copiesView: Bool
     /// Output slots to allocate anew, because they leave the run.
     let allocates: [Int]
     /// Dynamic slots not needed after this step.
@@ -66,7 +70,9 @@ public final class Plan {
     multiplyAdds = builder.steps.reduce(0) { $0 + $1.multiplyAdds }
     steps = builder.steps
     slots = builder.slots
+    made = Set(steps.flatMap(\.outputs))
     outputTypes = builder.outputTypes
+    inputTypes = graph.inputs.reduce(into: [:]) { $0[$1.name] = preparation.types[$1.name] }
     var initial = builder.constants
     for (slot, block) in builder.blockOfSlot {
       let type = builder.typeOfSlot[slot]!
@@ -74,6 +80,5 @@ public final class Plan {
         type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset)
     }
     self.initial = initial
-    ownSlots = Set(builder.blockOfSlot.keys).union(steps.flatMap(\.allocates))
   }
 }

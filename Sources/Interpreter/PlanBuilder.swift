@@ -70,14 +70,17 @@ struct PlanBuilder {
     let producer = GraphIndex(graph).producer
     let positions = Dictionary(
       graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let everywhere = Set(preparation.graph.nodes.map(\.name))
     var result: [Int: [Attachment]] = [:]
     for attachment in preparation.attachments {
       guard attachment.values.allSatisfy({ slots[$0] != nil }) else { continue }
       let made = attachment.values.compactMap { producer[$0] }
       let own = positions[attachment.node.name]
       guard let step = (made + (own.map { [$0] } ?? [])).max() else { continue }
-      // Inputs of the node may come from another stage, its outputs and forms may not.
-      guard own != nil || made.count == attachment.values.count else { continue }
+      // Inputs of the node may come from another stage, its outputs and forms may not. A part of the graph
+      // that only makes them leaves the call to the node's own.
+      guard own != nil || !everywhere.contains(attachment.node.name) && made.count == attachment.values.count
+      else { continue }
       result[step, default: []].append(attachment)
     }
     return result
@@ -95,16 +98,12 @@ struct PlanBuilder {
       known.contains { typeOfSlot[$0]?.byteCount == nil }
       || inputs.contains { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
 
-    let hooked = Set(attachments.flatMap(\.values).map { slots[$0]! })
-    let altered = Set(attachments.filter(\.alters).flatMap(\.values).map { slots[$0]! })
+    let hooked = Set(attachments.flatMap(\.values).compactMap { blockOfSlot[slots[$0]!] })
     var viewShape: [Int]?
     var allocates: [Int] = []
     for (index, slot) in outputs.enumerated() where slot >= 0 && !isDynamic {
       let type = typeOfSlot[slot]!
-      // What a hook alters must not change the value it would be a view of.
-      if index == 0, op.aliasing == .view, inputs[0] >= 0, outputTypes[slot] == nil,
-        !altered.contains(slot)
-      {
+      if index == 0, op.aliasing == .view, inputs[0] >= 0, outputTypes[slot] == nil {
         viewShape = type.concreteShape
         if let block = blockOfSlot[inputs[0]] {
           blockOfSlot[slot] = block
@@ -127,11 +126,16 @@ struct PlanBuilder {
       let bytes = op.workspace(inputTypes, threads: preparation.pool.threadCount)
       workspaceBytes = max(workspaceBytes, bytes)
     }
+    // A view made at run time must not point into memory that is used again or leaves the run.
+    let copiesView =
+      isDynamic && op.aliasing == .view
+      && (inputs.first.map { blockOfSlot[$0] != nil } ?? false
+        || outputs.first.map { outputTypes[$0] != nil } ?? false)
     let dynamicInputs = Set(inputs).filter { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
     steps.append(
       Plan.Step(
         node: node, op: op, inputs: inputs, outputs: outputs, viewShape: viewShape,
-        isDynamic: isDynamic, allocates: allocates,
+        isDynamic: isDynamic, copiesView: copiesView, allocates: allocates,
         releases: dynamicInputs.filter { lastUse[$0] == position && outputTypes[$0] == nil },
         attachments: attachments,
         multiplyAdds: isDynamic ? 0 : op.multiplyAdds(inputTypes, known.compactMap { typeOfSlot[$0] })))
@@ -148,11 +152,11 @@ struct PlanBuilder {
     guard case .inPlace(let candidates) = op.aliasing else { return nil }
     for candidate in candidates where candidate < inputs.count {
       let slot = inputs[candidate]
-      guard slot >= 0, let block = blockOfSlot[slot], typeOfSlot[slot] == type,
-        blocks[block].last <= position, !hooked.contains(where: { blockOfSlot[$0] == block })
+      guard slot >= 0, let block = blockOfSlot[slot], !hooked.contains(block), typeOfSlot[slot] == type,
+        blocks[block].last <= position
       else { continue }
-      let sharers = inputs.filter { $0 >= 0 && blockOfSlot[$0] == block }
-      if sharers.allSatisfy({ $0 == slot || typeOfSlot[$0] == type }) { return block }
+      // Another input in the same bytes may be read after the output has gone over it.
+      if inputs.filter({ $0 >= 0 && blockOfSlot[$0] == block }).count == 1 { return block }
     }
     return nil
   }

@@ -57,18 +57,18 @@ public struct Preparation {
     if !sourceHooks.isEmpty {
       attachments += try Preparation.attach(sourceHooks, to: &graph, operators, types: [:])
     }
-    let observed = attachments.flatMap(\.values)
-    let altered = Set(attachments.filter(\.alters).flatMap(\.values))
+    let observed = Preparation.observed(attachments, graph)
+    let altered = Set(attachments.flatMap(\.altered))
     let needsAll = hooks.contains { $0.view == .canonical }
     let sourceWanted = Preparation.unique(wanted + observed)
     let kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
     graph = graph.sliced(to: kept, given: Set(fed.keys))
     try Preparation.checkComplete(graph, fed)
 
-    var inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+    var inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
     graph = graph.foldingKnown(inference.constants, except: Set(observed))
     for rewrite in rewrites {
-      inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+      inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
       graph = try rewrite.apply(
         graph,
         RewriteContext(
@@ -79,17 +79,19 @@ public struct Preparation {
 
     let canonicalHooks = hooks.filter { $0.view == .canonical }
     if !canonicalHooks.isEmpty {
-      inference = try TypeInference(graph, operators, inputs: fed, pool: pool)
+      inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
       attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
     }
     self.attachments = attachments
-    let hooked = Preparation.unique(sourceWanted + attachments.flatMap(\.values))
+    let hooked = Preparation.unique(sourceWanted + Preparation.observed(attachments, graph))
     graph = graph.sliced(to: hooked, given: Set(fed.keys))
-    graph = try ConstantFolding(pool: pool, keep: Set(attachments.flatMap(\.values)))
-      .fold(graph, operators, fed: fed)
+    let allAltered = Set(attachments.flatMap(\.altered))
+    graph = try ConstantFolding(
+      pool: pool, keep: Set(Preparation.observed(attachments, graph)), altered: allAltered
+    ).fold(graph, operators, fed: fed)
     // Hooked values stay in the graph without leaving a run as outputs.
     graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
-    let final = try TypeInference(graph, operators, inputs: fed, pool: pool)
+    let final = try TypeInference(graph, operators, inputs: fed, opaque: allAltered, pool: pool)
     types = final.types
     self.graph = graph
   }
@@ -108,6 +110,20 @@ public struct Preparation {
       names += outputs
     }
     return names.filter { !used.contains($0) }
+  }
+
+  /// What must be in the graph for hooks to be called: the values they get and, where those are inputs of the
+  /// node that no single step makes last, an output of the node itself.
+  private static func observed(_ attachments: [Attachment], _ graph: Graph) -> [String] {
+    let producer = GraphIndex(graph).producer
+    return attachments.flatMap { attachment -> [String] in
+      let makers = Set(attachment.values.map { producer[$0] })
+      guard attachment.inputCount == attachment.values.count, makers.count != 1 || makers.contains(nil) else {
+        return attachment.values
+      }
+      let own = attachment.node.outputs.first { !$0.isEmpty && producer[$0] != nil }
+      return attachment.values + (own.map { [$0] } ?? [])
+    }
   }
 
   private static func unique(_ names: [String]) -> [String] {
@@ -141,19 +157,34 @@ public struct Preparation {
         }
         for form in demand.forms {
           let name = "\(selected.name)/\(form.rawValue)"
-          values.append(name)
-          if graph.nodes[position].outputs.contains(name) { continue }
           let current = graph.nodes[position]
+          if current.outputs.contains(name) {
+            values.append(name)
+            continue
+          }
           guard
             let type = operators.type(current.op, domain: current.domain),
             let changed = type.exposing(form, of: current, as: name)
           else { throw DataError("hook \(hook.name): \(selected.label) cannot give its \(form.rawValue)") }
           graph.nodes[position] = changed
+          values.append(changed.outputs.contains(name) ? name : ownName(of: form, current, type))
         }
-        result.append(Attachment(hook: hook, node: selected, values: values, alters: demand.alters))
+        result.append(
+          Attachment(
+            hook: hook, node: selected, values: values, alters: demand.alters,
+            inputCount: demand.inputs.count))
       }
     }
     return result
+  }
+
+  /// What a node that yields a form already calls it: the name at the place where a node without names for
+  /// its further outputs gets a new one.
+  private static func ownName(of form: ValueForm, _ node: Node, _ type: any Operator.Type) -> String {
+    var bare = node
+    bare.outputs = node.outputs.map { _ in "" }
+    let position = type.exposing(form, of: bare, as: "form")?.outputs.firstIndex(of: "form")
+    return position.map { node.outputs[$0] } ?? ""
   }
 
   /// Fed types must be of the declared kind.

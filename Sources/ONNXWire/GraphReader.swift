@@ -17,11 +17,8 @@ public enum GraphReader {
   /// Reads a file. External data is looked for in the file's folder.
   /// - Throws: `DataError` that names the file, and the node or tensor at fault.
   public static func read(path: String, weights: Weights = .bind) throws -> Graph {
-    let file = try MappedFile(path: path)
-    do {
-      return try read(file.bytes, folder: FolderBoundary.folder(of: path), weights: weights)
-    } catch let error as DataError {
-      throw error.at(path)
+    try MappedFile.withBytes(of: path) { bytes in
+      try read(bytes, folder: FolderBoundary.folder(of: path), weights: weights)
     }
   }
 

@@ -67,6 +67,9 @@ public struct Match: Sendable {
 
   public subscript(name: String) -> Value { Value(values[name]!) }
 
+  /// Whether the part of the pattern with this variable was met.
+  public func isBound(_ name: String) -> Bool { values[name] != nil }
+
   /// The type of a bound value.
   /// - Throws: `Decline` when it is not known.
   public func type(_ name: String) throws -> TensorType {
@@ -94,6 +97,9 @@ public struct Match: Sendable {
   public func ints(_ label: String, _ attribute: String) -> [Int]? {
     if case .ints(let list)? = nodes[label]?.attributes[attribute] { list } else { nil }
   }
+
+  /// The version of the default domain's operators in the graph.
+  public var opset: Int { graph.opset(of: "") ?? 1 }
 
   public func int(_ label: String, _ attribute: String) -> Int? {
     if case .int(let value)? = nodes[label]?.attributes[attribute] { value } else { nil }

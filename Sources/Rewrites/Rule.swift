@@ -66,7 +66,7 @@ public struct RuleSet: GraphRewrite {
     var replacements: [String: [Node]] = [:]
     var initializers: [(String, Initializer)] = []
     var newTypes = types
-    let names = NamePool(graph.allNames)
+    let used = TakenNames(graph.allNames)
     for node in graph.nodes.reversed() where !consumed.contains(node.name) {
       for rule in rules {
         guard let match = matcher.match(rule.pattern, at: node),
@@ -74,7 +74,7 @@ public struct RuleSet: GraphRewrite {
         else { continue }
         do {
           try rule.condition(match)
-          let built = try build(rule, match, context, names)
+          let built = try build(rule, match, context, used)
           newTypes.merge(built.types) { $1 }
           initializers += built.initializers
           replacements[node.name] = built.nodes
@@ -82,12 +82,21 @@ public struct RuleSet: GraphRewrite {
           break
         } catch let decline as Decline {
           context.trace?("\(rule.name) declines at \(node.label): \(decline)")
+        } catch let error as DataError {
+          // An operator does not take these types and shapes, while what it would replace does.
+          context.trace?("\(rule.name) declines at \(node.label): \(error)")
         }
       }
     }
     guard !replacements.isEmpty else { return (graph, types, false) }
     var result = graph
     result.nodes = graph.nodes.flatMap { replacements[$0.name] ?? [$0] }
+    result.forward(
+      replacements.values.compactMap { nodes in
+        guard nodes.count == 1, nodes[0].op == "Identity", !context.altered.contains(nodes[0].outputs[0])
+        else { return nil }
+        return nodes[0]
+      })
     for (name, initializer) in initializers { result.initializers[name] = initializer }
     let wanted = graph.outputs.map(\.name)
     let fed = Set(graph.inputs.map(\.name))
@@ -102,18 +111,19 @@ public struct RuleSet: GraphRewrite {
 
   /// Runs the replacement in a scratch graph, checks its type and gives its root the old name.
   private func build(
-    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ names: NamePool
+    _ rule: Rule, _ match: Match, _ context: RewriteContext, _ used: TakenNames
   ) throws -> Built {
     var scratch = Graph(opsets: match.graph.opsets)
-    // With the names of the surrounding graph, so that fresh ones differ from them.
-    let builder = GraphBuilder(scratch, names: names)
+    // Fresh names differ from those of the surrounding graph.
+    let builder = GraphBuilder(scratch, names: used)
     let value = try builder.scope(match.root.name) { try rule.replacement(builder, match) }
     scratch = builder.graph
     let target = match.root.outputs[0]
     guard let last = scratch.nodes.lastIndex(where: { $0.outputs.contains(value.name) }) else {
-      // The whole pattern is one of its own variables.
+      // The whole pattern is one of its own variables, or a constant.
       let identity = Node("Identity", name: match.root.name, inputs: [value.name], outputs: [target])
-      return Built(nodes: [identity], initializers: [], types: [:])
+      let made = scratch.initializers.map { ($0.key, $0.value) }
+      return Built(nodes: [identity], initializers: made, types: [:])
     }
     for position in scratch.nodes.indices {
       scratch.nodes[position].outputs = scratch.nodes[position].outputs.map {
@@ -128,18 +138,13 @@ public struct RuleSet: GraphRewrite {
     var types = scratch.initializers.reduce(into: [String: TensorType]()) { $0[$1.key] = $1.value.type }
     for node in scratch.nodes {
       let bound = try context.operators.bind(node, opset: match.graph.opset(of: node.domain) ?? 1)
+      let inputs = node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }
+      try context.operators.checkTypes(type(of: bound).schema, inputs)
       let constants = node.inputs.map { name in
         scratch.initializers[name]?.tensor ?? context.constants[name]
       }
-      let inputs = node.inputs.map { $0.isEmpty ? nil : types[$0] ?? context.types[$0] }
-      let inferred: [TensorType]
-      do {
-        try context.operators.checkTypes(type(of: bound).schema, inputs)
-        inferred = try bound.infer(
-          InferenceInputs(inputs, constants: constants, outputCount: node.outputs.count))
-      } catch let error as DataError {
-        throw Decline(error.message)
-      }
+      let inferred = try bound.infer(
+        InferenceInputs(inputs, constants: constants, outputCount: node.outputs.count))
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty { types[name] = type }
     }
     if let old = context.types[target], let new = types[target], !old.agrees(with: new) {
@@ -147,5 +152,20 @@ public struct RuleSet: GraphRewrite {
     }
     return Built(
       nodes: scratch.nodes, initializers: scratch.initializers.map { ($0.key, $0.value) }, types: types)
+  }
+}
+
+extension Graph {
+  /// Uses what the given Identity nodes pass on in place of their outputs, so that patterns meet across them.
+  fileprivate mutating func forward(_ identities: [Node]) {
+    guard !identities.isEmpty else { return }
+    let source = Dictionary(uniqueKeysWithValues: identities.map { ($0.outputs[0], $0.inputs[0]) })
+    for position in nodes.indices {
+      nodes[position].inputs = nodes[position].inputs.map { name in
+        var name = name
+        while let next = source[name] { name = next }
+        return name
+      }
+    }
   }
 }

@@ -33,5 +33,18 @@ public struct BFloat16: Sendable, Hashable {
     }
   }
 
+  /// Rounds to nearest, ties to even, once: not to float32 first.
+  public init(rounding value: Double) {
+    var narrow = Float(value)
+    if !value.isNaN, Double(narrow) != value {
+      // Cut toward zero with the last bit set, the float is on the right side of every tie.
+      if narrow.magnitude.isInfinite || Double(narrow.magnitude) > value.magnitude {
+        narrow = Float(bitPattern: narrow.bitPattern - 1)
+      }
+      narrow = Float(bitPattern: narrow.bitPattern | 1)
+    }
+    self.init(narrow)
+  }
+
   @inlinable public var float: Float { Float(bitPattern: UInt32(bitPattern) << 16) }
 }

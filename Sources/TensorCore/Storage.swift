@@ -67,7 +67,8 @@ public final class MappedFile: Sendable {
   /// - Throws: `DataError` that names the file when it cannot be opened, is a folder, or cannot be mapped.
   public init(path: String) throws {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Opening a pipe must not wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw DataError("\(path): \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
     var status = stat()
@@ -86,6 +87,17 @@ public final class MappedFile: Sendable {
   }
 
   public var byteCount: Int { storage.byteCount }
+
+  /// Calls `body` with all bytes of a file, which stays mapped for as long as the call takes. An error of
+  /// `body` gets the file's name in front.
+  public static func withBytes<T>(
+    of path: String, _ body: (UnsafeRawBufferPointer) throws -> T
+  ) throws -> T {
+    let file = try MappedFile(path: path)
+    return try withExtendedLifetime(file) {
+      do { return try body(file.bytes) } catch let error as DataError { throw error.at(path) }
+    }
+  }
 
   /// All bytes, valid while the file object lives.
   public var bytes: UnsafeRawBufferPointer {

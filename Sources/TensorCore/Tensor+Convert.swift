@@ -45,7 +45,7 @@ extension Tensor {
     case .float32: fill(Float.self) { Float($0) }
     case .float64: fill(Double.self) { $0 }
     case .float16: fill(Float16.self) { Float16($0) }
-    case .bfloat16: fill(BFloat16.self) { BFloat16(Float($0)) }
+    case .bfloat16: fill(BFloat16.self) { BFloat16(rounding: $0) }
     case .bool: fill(UInt8.self) { $0 != 0 ? 1 : 0 }
     case .int8: fillInteger(Int8.self)
     case .int16: fillInteger(Int16.self)
@@ -73,7 +73,7 @@ extension Tensor {
     case .float32: fill(Float.self) { unsigned64 ? Float(UInt64(bitPattern: $0)) : Float($0) }
     case .float64: fillFloat(Double.self) { $0 }
     case .float16: fillFloat(Float16.self) { Float16($0) }
-    case .bfloat16: fillFloat(BFloat16.self) { BFloat16(Float($0)) }
+    case .bfloat16: fillFloat(BFloat16.self) { BFloat16(rounding: $0) }
     case .bool: fill(UInt8.self) { $0 != 0 ? 1 : 0 }
     case .int8: fill(Int8.self) { Int8(truncatingIfNeeded: $0) }
     case .int16: fill(Int16.self) { Int16(truncatingIfNeeded: $0) }
@@ -90,7 +90,10 @@ extension Tensor {
 extension FixedWidthInteger {
   /// Truncates toward zero; NaN is 0; out of range saturates.
   init(saturating value: Double) {
-    if value.isNaN { self = 0; return }
+    if value.isNaN {
+      self = 0
+      return
+    }
     let truncated = value.rounded(.towardZero)
     if let exact = Self(exactly: truncated) { self = exact } else { self = value < 0 ? .min : .max }
   }

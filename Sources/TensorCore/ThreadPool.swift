@@ -22,29 +22,29 @@ public final class ThreadPool: @unchecked Sendable {
     var body: ((Int) -> Void)?
   }
 
-  /// A pool of `threads` threads, the calling one included; of fewer where the system gives no more.
+  /// A pool of `threads` threads, the calling one included; fewer where the system does not give as many.
   public init(threads: Int) {
-    let wanted = max(1, threads)
     state = .allocate(capacity: 1)
     state.initialize(to: State())
     pthread_mutex_init(&state.pointee.mutex, nil)
     pthread_cond_init(&state.pointee.wake, nil)
     pthread_cond_init(&state.pointee.finished, nil)
     // `active` counts workers that have not yet gone to sleep.
+    let wanted = max(1, threads)
     state.pointee.active = wanted - 1
-    var made = 1
+    var started = 0
     for _ in 1..<wanted {
       var thread = pthread_t()
       var attributes = pthread_attr_t()
       pthread_attr_init(&attributes)
       pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
       // The worker's argument is the state alone, so that the pool can be released while it sleeps.
-      if pthread_create(&thread, &attributes, ThreadPool.worker, state) == 0 { made += 1 }
+      if pthread_create(&thread, &attributes, ThreadPool.worker, state) == 0 { started += 1 }
       pthread_attr_destroy(&attributes)
     }
-    threadCount = made
+    threadCount = started + 1
     pthread_mutex_lock(&state.pointee.mutex)
-    state.pointee.active -= wanted - made
+    state.pointee.active -= wanted - threadCount
     while state.pointee.active > 0 { pthread_cond_wait(&state.pointee.finished, &state.pointee.mutex) }
     pthread_mutex_unlock(&state.pointee.mutex)
   }

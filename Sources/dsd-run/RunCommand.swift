@@ -16,7 +16,8 @@ struct RunCommand: ParsableCommand {
           --input encoder_hidden_states=e.npy
       Keep intermediate values:
         dsd-run model.onnx --input x=x.npy --hook capture:op=Softmax,out=maps
-      """)
+      """,
+    version: Program.version)
 
   @Argument(help: "The graph file: .pb or .onnx.")
   var graph: String?
@@ -47,7 +48,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Tell on standard error where the time went, by operator (not with --image).")
   var profile = false
 
-  @Flag(help: "Tell on standard error where recognition rules matched and declined.")
+  @Flag(help: "Tell on standard error where recognition rules declined, and why.")
   var trace = false
 
   @OptionGroup(title: "Score") var matching: MatchingArguments
@@ -84,11 +85,12 @@ struct RunCommand: ParsableCommand {
     for item in input where !names.insert(item.name).inserted {
       throw ValidationError("--input \(item.name) is given twice")
     }
-    var paths: [String: String] = [:]
+    names = []
+    var paths: Set<String> = []
     for item in output {
       let path = URL(fileURLWithPath: item.path).standardizedFileURL.path
-      if let other = paths.updateValue(item.name, forKey: path), item.path != "/dev/null" {
-        throw ValidationError("--output: \(other) and \(item.name) would both be \(item.path)")
+      guard names.insert(item.name).inserted, paths.insert(path).inserted || path == "/dev/null" else {
+        throw ValidationError("--output \(item.name)=\(item.path) repeats a name or a file")
       }
     }
   }
@@ -103,6 +105,9 @@ struct RunCommand: ParsableCommand {
     }
     // What can be wrong with the command is found before any weights are touched.
     for caption in text { try CLIPTokenizer.check(caption) }
+    if profile || trace || `repeat` != 1 {
+      throw ValidationError("--profile, --trace and --repeat do not go with --image and --text")
+    }
     let options = try matching.options(scoring)
     let images = try image.map { try RGBImage(contentsOf: $0) }
     let loaded = try arguments.load(path)

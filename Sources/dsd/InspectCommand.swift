@@ -7,7 +7,7 @@ struct InspectCommand: ParsableCommand {
     abstract: "Show what a graph takes, gives and costs before it runs.",
     discussion: """
       Costs need concrete shapes: a pipeline graph knows its image size; for others give the extents of
-      symbolic dimensions with --dim (1 where none is given).
+      symbolic dimensions with --dim (where none is given: 1 for first dimensions, 64 for the rest).
       """)
 
   @Argument(help: "The graph file: .pb or .onnx.")
@@ -37,14 +37,20 @@ struct InspectCommand: ParsableCommand {
     }
     print(summary(model))
     if nodes { print("\n" + model.text) }
-    print("\n" + (try layersText(model)))
-    let description = try? PipelineDescription(from: model)
+    let description = model.metadata[PipelineDescription.metadataKey] == nil
+      ? nil : try PipelineDescription(from: model)
     let missing = model.initializers.values.contains { $0.tensor == nil }
     if missing {
       model = try model.withPlaceholderWeights()
       print("\nThe weights are not here; what follows is for float32 weights of the graph's shapes.")
     }
+    let symbols = Set(model.inputs.flatMap { $0.type?.shape ?? [] }.map(\.description))
+    for name in extents.keys.sorted() where description != nil || !symbols.contains(name) {
+      throw DataError("--dim: \(graph) has no symbolic dimension '\(name)' to choose")
+    }
     if let description {
+      let context = HookContext(graph: model, types: [:], operators: .standard)
+      print("\n" + layersText(model.nodes.compactMap { AttentionLayer($0, in: context) }))
       try printPipelineCost(model, description, counts)
     } else {
       if counts != nil { throw DataError("--sweep: \(graph) is not a pipeline graph (dsd import makes one)") }
@@ -93,19 +99,25 @@ struct InspectCommand: ParsableCommand {
   }
 
   /// Attention sites, as hooks find them.
-  private func layersText(_ graph: Graph) throws -> String {
-    let context = HookContext(graph: graph, types: [:], operators: .standard)
-    let layers = graph.nodes.compactMap { AttentionLayer($0, in: context) }
+  private func layersText(_ layers: [AttentionLayer]) -> String {
     let cross = layers.filter { $0.role == .cross }
-    guard !layers.isEmpty else {
-      return "hookable sites: every value (capture, replace); no Attention nodes in the file itself"
-    }
     let official = (try? LayerSelection.official.select(from: layers)) ?? []
     var lines = [
-      "hookable sites: every value (capture, replace); \(layers.count) attention nodes, \(cross.count) of them cross-attention:"
+      "hookable sites: every value (capture, replace); \(layers.count) attention layers, \(cross.count) of them "
+        + "cross-attention\(cross.isEmpty ? "" : ":")"
     ]
     for layer in cross { lines.append("  \(layer.name)\(official.contains(layer) ? "  (official)" : "")") }
     return lines.joined(separator: "\n")
+  }
+
+  /// Notes the attention layers of the graph as they are after recognition.
+  private final class Sites: Hook {
+    let name = "sites"
+    private(set) var layers: [AttentionLayer] = []
+    func selects(_ node: Node, in context: HookContext) throws -> Demand? {
+      if let layer = AttentionLayer(node, in: context) { layers.append(layer) }
+      return nil
+    }
   }
 
   // MARK: What a run costs
@@ -116,16 +128,24 @@ struct InspectCommand: ParsableCommand {
       guard let type = info.type, let shape = type.shape else {
         throw DataError("\(self.graph): the type of input '\(info.name)' is not known")
       }
-      let concrete = shape.map { dim -> Int in
+      let concrete = shape.enumerated().map { axis, dim -> Int in
         if let value = dim.value { return value }
-        if case .symbol(let name) = dim { return extents[name] ?? 1 }
-        return 1
+        let usual = axis == 0 ? 1 : 64
+        if case .symbol(let name) = dim { return extents[name] ?? usual }
+        return usual
       }
       types[info.name] = TensorType(type.dtype, concrete)
     }
-    let preparation = try Preparation(
-      graph, .standard, inputs: types, rewrites: [RuleSet.recognition, RuleSet.fusion],
-      pool: arguments.pool())
+    let sites = Sites()
+    let preparation: Preparation
+    do {
+      preparation = try Preparation(
+        graph, .standard, inputs: types, hooks: [sites], rewrites: [RuleSet.recognition, RuleSet.fusion],
+        pool: arguments.pool())
+    } catch let error as DataError {
+      throw DataError("\(self.graph): \(error.message) (give other extents with --dim)")
+    }
+    print("\n" + layersText(sites.layers))
     let plan = try Plan(preparation)
     print("\nplan for " + types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
     printPlan(plan)

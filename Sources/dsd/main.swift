@@ -5,8 +5,11 @@ struct Tools: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dsd",
     abstract: "Turn checkpoints into graph files, and look into them.",
-    version: "0.1.0",
-    subcommands: [ImportCommand.self, InspectCommand.self])
+    version: Program.version,
+    subcommands: [
+      ImportCommand.self, InspectCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
+      OperatorsCommand.self,
+    ])
 }
 
 Program.main(Tools.self)

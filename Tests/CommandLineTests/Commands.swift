@@ -39,7 +39,7 @@ enum Commands {
     // Files rather than pipes, so that neither side waits for the other.
     let scratch = try Fixtures.scratch("command")
     defer { try? FileManager.default.removeItem(atPath: scratch) }
-    for name in ["out", "err"] { FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil) }
+    for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil) }
     process.standardOutput = FileHandle(forWritingAtPath: "\(scratch)/out")
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/err")
     process.standardInput = FileHandle.nullDevice

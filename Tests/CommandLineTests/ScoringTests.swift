@@ -39,17 +39,39 @@ import Testing
 
   /// Changes every weight of a float32 file a little.
   private func scramble(_ path: String) throws {
-    let file = try SafetensorsFile(path: path)
     var random = Seeded(7)
+    try rewrite(path) { tensor in
+      let elements = tensor.pointer(as: Float.self)
+      for i in 0..<tensor.count { elements[i] *= Float.random(in: 0.9...1.1, using: &random) }
+      return tensor
+    }
+  }
+
+  /// Writes a file anew with its float32 tensors changed.
+  private func rewrite(_ path: String, _ change: (Tensor) -> Tensor) throws {
+    let file = try SafetensorsFile(path: path)
     let tensors = try file.keys.map { key -> (String, Tensor) in
       let tensor = try file.tensor(key).copy()
-      if tensor.dtype == .float32 {
-        let elements = tensor.pointer(as: Float.self)
-        for i in 0..<tensor.count { elements[i] *= Float.random(in: 0.9...1.1, using: &random) }
-      }
-      return (key, tensor)
+      return (key, tensor.dtype == .float32 ? change(tensor) : tensor)
     }
     try SafetensorsWriter.write(tensors, metadata: file.metadata, to: path)
+  }
+
+  /// A float32 graph with float16 weights scores as the float16 checkpoint's own graph, and the other way
+  /// round.
+  @Test func weightsOfAnotherFloatType() throws {
+    let full = try Commands.importedCheckpoint("sd21base")
+    let half = try Commands.importedCheckpoint("sd21base")
+    for file in ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"] {
+      try rewrite("\(half)/\(file).safetensors") { $0.converted(to: .float16) }
+    }
+    let again = try Commands.run("dsd", ["import", half])
+    #expect(again.code == 0, "\(again.errors)")
+    let ofFull = try score("\(full)/graph.pb", kind: "sd21base")
+    let ofHalf = try score("\(half)/graph.pb", kind: "sd21base")
+    #expect(ofFull.scores != ofHalf.scores)
+    #expect(try score("\(full)/graph.pb", kind: "sd21base", ["--weights", half]).scores == ofHalf.scores)
+    #expect(try score("\(half)/graph.pb", kind: "sd21base", ["--weights", full]).scores == ofFull.scores)
   }
 
   @Test func configOnlyGraphWithWeights() throws {

@@ -91,14 +91,14 @@ import Testing
   @Test func everythingThatDoesNotFitIsListed() throws {
     try write(
       "unet/m.safetensors",
-      [("shape", sample(.float32, [3, 2])), ("type", sample(.float16, [2])), ("extra", sample(.int8, [1]))])
+      [("shape", sample(.float32, [3, 2])), ("type", sample(.int32, [2])), ("extra", sample(.int8, [1]))])
     let wanted = graph([
       ("unet/shape", .float32, [2, 3]), ("unet/type", .float32, [2]), ("unet/gone", .float32, [2]),
     ])
     expectRefusal(
       scratch.path, "of 3 tensors, 1 are missing and 2 have another shape or type; 1 more",
       "\n  unet/shape: float32[3, 2] there, float32[2, 3] in the graph",
-      "\n  unet/type: float16[2] there, float32[2] in the graph", "\n  unet/gone: missing",
+      "\n  unet/type: int32[2] there, float32[2] in the graph", "\n  unet/gone: missing",
       "\n  unet/extra: not in the graph", lines: 5
     ) { _ = try wanted.bindingWeights(from: scratch.path) }
     let many = graph((0..<50).map { ("unet/w\($0)", .float32, [1]) }, file: "other/m.safetensors")

@@ -36,9 +36,11 @@ public enum OperatorHarness {
     }
     let pool = ThreadPool(threads: threads)
     let scratch = Storage(byteCount: bound.workspace(types, threads: threads))
-    try bound.runWidened(
-      inputs, into: results,
-      RunContext(pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    try withExtendedLifetime(scratch) {
+      try bound.runWidened(
+        inputs, into: results,
+        RunContext(pool: pool, workspace: .init(start: scratch.base, count: scratch.byteCount)))
+    }
     return results
   }
 

@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// The settings of one JSON file, such as `unet/config.json`, read with a type and a clear error.

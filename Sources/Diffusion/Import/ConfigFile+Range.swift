@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// Getters that also bound what they read, so that sizes computed from a file cannot overflow.
@@ -19,7 +20,8 @@ extension ConfigFile {
     return result
   }
 
-  func ints(_ key: String, count: Int, in range: ClosedRange<Int>, default value: Int? = nil) throws -> [Int] {
+  func ints(_ key: String, count: Int, in range: ClosedRange<Int>, default value: Int? = nil) throws -> [Int]
+  {
     let result = try ints(key, count: count, default: value)
     for element in result { try check(key, element, range) }
     return result

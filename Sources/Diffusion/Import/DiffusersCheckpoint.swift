@@ -1,5 +1,6 @@
 import Foundation
 import GraphIR
+import ONNXWire
 
 /// A checkpoint in diffusers' folder layout, with its configurations read.
 struct DiffusersCheckpoint {
@@ -73,8 +74,11 @@ struct DiffusersCheckpoint {
     var composer = PipelineComposer(description: description, schedule: schedule)
     composer.textWidth = .known(textWidth)
     composer.imageChannels = vae.inChannels
-    if textEncoders.count > 1, let size = textEncoders[1].model.projection { composer.pooledWidth = .known(size) }
+    if textEncoders.count > 1, let size = textEncoders[1].model.projection {
+      composer.pooledWidth = .known(size)
+    }
     var graph = try composer.compose(self)
+    if let misfit = sources.lazy.flatMap(\.misfits).first { throw DataError("\(folder)/\(misfit)") }
     let problems = sources.flatMap(\.problems)
     guard problems.isEmpty else { throw DiffusersCheckpoint.error(folder, problems) }
     var description = description
@@ -86,7 +90,7 @@ struct DiffusersCheckpoint {
       let inlined = sources.reduce(into: [:]) { $0.merge($1.inlined) { a, _ in a } }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      graph.metadata["dsd.inlined"] = String(decoding: try encoder.encode(inlined), as: UTF8.self)
+      graph.metadata[WeightBinder.inlinedKey] = String(decoding: try encoder.encode(inlined), as: UTF8.self)
     }
     return graph
   }
@@ -126,10 +130,12 @@ struct DiffusersCheckpoint {
       throw DataError("\(folder)/\(component)/config.json: \(key): \(reason)")
     }
     if unet.inChannels != vae.latentChannels {
-      try refuse("unet", "in_channels", "\(unet.inChannels), but the VAE has \(vae.latentChannels) latent channels")
+      try refuse(
+        "unet", "in_channels", "\(unet.inChannels), but the VAE has \(vae.latentChannels) latent channels")
     }
     if unet.outChannels != vae.latentChannels {
-      try refuse("unet", "out_channels", "\(unet.outChannels), but the VAE has \(vae.latentChannels) latent channels")
+      try refuse(
+        "unet", "out_channels", "\(unet.outChannels), but the VAE has \(vae.latentChannels) latent channels")
     }
     if vae.inChannels != vae.outChannels {
       try refuse("vae", "out_channels", "\(vae.outChannels), but in_channels is \(vae.inChannels)")
@@ -144,18 +150,22 @@ struct DiffusersCheckpoint {
     if unet.textTime == nil, textEncoders.count > 1 {
       try refuse("unet", "addition_embed_type", "“text_time” is expected beside two text encoders")
     }
-    if let second = textEncoders.dropFirst().first, second.model.positions != textEncoders[0].model.positions {
+    if let second = textEncoders.dropFirst().first, second.model.positions != textEncoders[0].model.positions
+    {
       try refuse(
         second.component, "max_position_embeddings",
         "\(second.model.positions), but the first text encoder has \(textEncoders[0].model.positions)")
     }
   }
 
-  /// One line with everything that is wrong with the parameters.
+  /// What is wrong with the parameters: a summary line and, where there is more than one problem, up to 20
+  /// indented lines.
   private static func error(_ folder: String, _ problems: [String]) -> DataError {
-    let limit = 50
-    let rest = problems.count > limit ? "; … and \(problems.count - limit) more" : ""
-    let count = problems.count == 1 ? "" : "\(problems.count) problems: "
-    return DataError("\(folder): \(count)" + problems.prefix(limit).joined(separator: "; ") + rest)
+    if problems.count == 1 { return DataError("\(folder)/\(problems[0])") }
+    let limit = 20
+    var lines = ["\(folder): \(problems.count) parameters do not fit the configuration"]
+    lines += problems.prefix(limit).map { "  " + $0 }
+    if problems.count > limit { lines.append("  … and \(problems.count - limit) more") }
+    return DataError(lines.joined(separator: "\n"))
   }
 }

@@ -27,9 +27,11 @@ struct PipelineComposer {
   var textWidth: Dim = .unknown
   var pooledWidth: Dim = .unknown
   var imageChannels = 3
+  /// The operator set of the parts; what joins them is in all sets from 13 on.
+  var opset = 23
 
   func compose(_ parts: some PipelineParts) throws -> Graph {
-    let g = GraphBuilder(Graph(name: "pipeline"))
+    let g = GraphBuilder(Graph(name: "pipeline", opsets: ["": opset]))
     let image: [Dim] = ["batch", .known(imageChannels), "height", "width"]
     let latentShape: [Dim] = ["batch", .known(description.latentChannels), "latent_height", "latent_width"]
     let latentType = TensorType(.float32, latentShape)

@@ -68,6 +68,8 @@ public struct PipelineDescription: Codable, Sendable, Equatable {
   public var components: [String: Component]
   /// The element types of the stored weights.
   public var weightTypes: [String]
+  /// Set when all elements of a batch must have one timestep, as with some exported UNets.
+  public var sharesTimestep: Bool?
 
   enum CodingKeys: String, CodingKey {
     case version, kind, scheduler, tokenizers, axes, components
@@ -79,6 +81,7 @@ public struct PipelineDescription: Codable, Sendable, Equatable {
     case predictionType = "prediction_type"
     case timeIDs = "time_ids"
     case weightTypes = "weight_types"
+    case sharesTimestep = "shares_timestep"
   }
 }
 

@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// The settings of a checkpoint's scheduler that a pipeline needs, under the names of

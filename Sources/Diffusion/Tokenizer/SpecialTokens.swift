@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// Tokens that are looked for in a caption before words are, and the four that have a role.

@@ -16,13 +16,13 @@ public final class Capture: Hook {
   let form: ValueForm?
   /// Nothing is written when nil; the values are in `values`.
   let out: String?
+  /// What was captured last under each name, in the order in which the names came first.
   public private(set) var values: [(name: String, tensor: Tensor)] = []
-  /// Where in `values` a name is.
-  private var places: [String: Int] = [:]
+  private var positions: [String: Int] = [:]
+  private var selectsAny = false
   /// The value that each file will hold.
   private var files: [String: String] = [:]
   private var hasFolder = false
-  private var selectsAny = false
   /// Bytes kept in memory at most before writing into one file.
   private static let limit = 16 << 30
   private var bytes = 0
@@ -72,7 +72,7 @@ public final class Capture: Hook {
     guard !selectsAny else { return }
     let wanted = [match.map { "match=\($0)" }, op.map { "op=\($0)" }, form.map { "form=\($0.rawValue)" }]
     let text = wanted.compactMap { $0 }.joined(separator: ",")
-    throw DataError("--hook capture: nothing that runs fits '\(text)'")
+    throw DataError("hook capture: nothing that runs matches '\(text)' (dsd inspect --nodes shows names)")
   }
 
   public func didRun(_ node: Node, _ values: inout [Tensor], at position: SweepPosition) throws {
@@ -95,16 +95,17 @@ public final class Capture: Hook {
   }
 
   private func keep(_ value: Tensor, _ name: String) throws {
-    if let place = places[name] {
-      values[place].tensor = value.copy()
-      return
-    }
-    bytes += value.byteCount
+    let known = positions[name]
+    bytes += value.byteCount - (known.map { values[$0].tensor.byteCount } ?? 0)
     guard bytes <= Capture.limit else {
       throw DataError("hook capture: more than 16 GB captured; capture into a folder or match less")
     }
-    places[name] = values.count
-    values.append((name, value.copy()))
+    if let known {
+      values[known].tensor = value.copy()
+    } else {
+      positions[name] = values.count
+      values.append((name, value.copy()))
+    }
   }
 
   private func write(_ value: Tensor, _ name: String, into folder: String) throws {

@@ -5,6 +5,8 @@ import GraphIR
 public final class SweepPlan {
   /// Loop order, the outermost first.
   public let order: [Axis]
+  /// The axis of each input that changes during the sweep.
+  let axes: [String: Axis]
   public let stages: [Stage]
   public let preparation: Preparation
 
@@ -32,7 +34,7 @@ public final class SweepPlan {
       var result: [String: Int] = [:]
       for step in plan.steps {
         let parts = step.node.name.split(separator: "/", omittingEmptySubsequences: true)
-        result[parts.count > 1 ? String(parts[0]) : "–", default: 0] += step.multiplyAdds
+        result[parts.count > 1 ? String(parts[0]) : "pipeline", default: 0] += step.multiplyAdds
       }
       return result
     }
@@ -43,12 +45,12 @@ public final class SweepPlan {
   ///   - order: loop order, the outermost axis first.
   public init(_ preparation: Preparation, axes: [String: Axis], order: [Axis]) throws {
     self.order = order
+    self.axes = axes
     self.preparation = preparation
     let graph = preparation.graph
     let analysis = AxisAnalysis(graph, inputs: axes)
     let index = GraphIndex(graph)
     let wanted = Set(graph.outputs.map(\.name))
-    let hooked = Set(preparation.attachments.flatMap(\.values))
 
     // Nodes by their axes, stages in an order in which each comes after those it takes values from.
     var nodesOf: [Set<Axis>: [Int]] = [:]
@@ -84,10 +86,11 @@ public final class SweepPlan {
             || (index.consumers[name] ?? []).contains { !members.contains($0) })
       }
       part.outputs = leaving.map { ValueInfo($0, preparation.types[$0]) }
+      let plan = try Plan(preparation, part: part)
       let stage = Stage(
-        axes: order.filter(key.contains), plan: try Plan(preparation, part: part),
-        fed: outside.filter { stageOf[$0] == nil },
-        isTerminal: leaving.contains(where: wanted.contains) || !hooked.isDisjoint(with: made))
+        axes: order.filter(key.contains), plan: plan, fed: outside.filter { stageOf[$0] == nil },
+        isTerminal: leaving.contains(where: wanted.contains)
+          || plan.steps.contains { !$0.attachments.isEmpty })
       stage.links = outside.compactMap { name in stageOf[name].map { (name, $0) } }
       for name in made { stageOf[name] = stages.count }
       stages.append(stage)

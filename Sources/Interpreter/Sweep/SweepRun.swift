@@ -66,6 +66,7 @@ public final class SweepRun {
           let values = try evaluate(number, indices)
           for name in wanted { if let value = values[name] { outputs[name] = value } }
         }
+        for name in wanted where outputs[name] == nil { outputs[name] = try given(name, position) }
         try visit(position, outputs)
       }
       var axis = extents.count - 1
@@ -80,6 +81,18 @@ public final class SweepRun {
     }
     held = [:]
     heldBytes = 0
+  }
+
+  /// A wanted value that no node makes: a constant, or something fed.
+  private func given(_ name: String, _ position: SweepPosition) throws -> Tensor {
+    if let tensor = plan.preparation.supplied[name] { return tensor }
+    let graph = plan.preparation.graph
+    if !graph.inputs.contains(where: { $0.name == name }), let tensor = graph.initializers[name]?.tensor {
+      return tensor.copy()
+    }
+    let axes = plan.axes[name].map { [$0] } ?? []
+    return try feed(
+      name, SweepPosition(position.indices.filter { axes.contains($0.key) }))
   }
 
   private func evaluate(_ number: Int, _ indices: [Int]) throws -> [String: Tensor] {

@@ -10,8 +10,7 @@ public enum NPYFile {
   /// - Throws: `DataError` that names the file: not `.npy`, an element type without a counterpart (complex,
   ///   text, objects), or fewer bytes than the shape needs.
   public static func read(path: String) throws -> Tensor {
-    let file = try MappedFile(path: path)
-    do { return try decode(file.bytes) } catch let error as DataError { throw error.at(path) }
+    try MappedFile.withBytes(of: path) { try decode($0) }
   }
 
   /// Writes an array (version 1, C order, little-endian). bfloat16, which numpy lacks, is written as float32.

@@ -68,11 +68,16 @@ public struct SafetensorsIndex: Sendable {
   }
 
   private static func weightMap(_ path: String) throws -> [String: String] {
-    let file = try MappedFile(path: path)
-    guard file.byteCount <= sizeLimit else { throw DataError("\(path): too large for an index") }
+    try MappedFile.withBytes(of: path) { bytes in
+      guard bytes.count <= sizeLimit else { throw DataError("too large for an index") }
+      return try weightMap(bytes)
+    }
+  }
+
+  private static func weightMap(_ bytes: UnsafeRawBufferPointer) throws -> [String: String] {
     var map: [String: String]?
     do {
-      var reader = JSONReader(file.bytes)
+      var reader = JSONReader(bytes)
       try reader.object { key, reader in
         guard key == "weight_map" else { return try reader.skip() }
         var read: [String: String] = [:]
@@ -86,9 +91,9 @@ public struct SafetensorsIndex: Sendable {
       }
       try reader.end()
     } catch let error as DataError {
-      throw error.at("\(path): the safetensors index is wrong")
+      throw error.at("the safetensors index is wrong")
     }
-    guard let map else { throw DataError("\(path): the safetensors index has no 'weight_map'") }
+    guard let map else { throw DataError("the safetensors index has no 'weight_map'") }
     return map
   }
 }

@@ -16,18 +16,23 @@ struct ComponentFiles {
     var missing: [String] = []
     var mismatched: [String] = []
     var unused: [String] = []
+    /// Tensors stored in another float type.
+    var converted = 0
     var fits: Bool { missing.isEmpty && mismatched.isEmpty }
   }
 
-  /// The first candidate in which everything fits, or else the first of all, with what is wrong.
+  /// The first candidate in which everything fits as it is, or after conversion, or else the first of all,
+  /// with what is wrong.
   func best() throws -> Match {
     var first: Match?
+    var convertible: Match?
     for names in candidates() {
       let match = try match(names.map { try SafetensorsIndex(path: "\(place)/\($0)") })
-      if match.fits { return match }
+      if match.fits && match.converted == 0 { return match }
+      if match.fits && convertible == nil { convertible = match }
       if first == nil { first = match }
     }
-    if let first { return first }
+    if let found = convertible ?? first { return found }
     var nothing = Match()
     nothing.missing = wanted.map(\.name)
     return nothing
@@ -46,7 +51,7 @@ struct ComponentFiles {
       (ComponentFiles.rank($0), $0) < (ComponentFiles.rank($1), $1)
     }
     names += listed.filter { $0.hasSuffix(".safetensors") && !ComponentFiles.isShard($0) }.map { [$0] }
-    return names + listed.filter { $0.hasSuffix(".safetensors.index.json") }.map { [$0] }
+    return names + listed.filter(ComponentFiles.isIndex).map { [$0] }
   }
 
   private func match(_ catalogues: [SafetensorsIndex]) throws -> Match {
@@ -65,12 +70,16 @@ struct ComponentFiles {
       used.insert(key)
       let entry = location.entry
       let (dtype, shape) = (tensor.initializer.dtype, tensor.initializer.shape)
-      guard entry.dtype == dtype, ComponentFiles.core(entry.shape) == ComponentFiles.core(shape) else {
+      // Another float type is converted where the graph uses it.
+      guard entry.dtype == dtype || entry.dtype.isFloat && dtype.isFloat,
+        ComponentFiles.core(entry.shape) == ComponentFiles.core(shape)
+      else {
         result.mismatched.append(
           "\(tensor.name): \(entry.dtype)\(Shape.text(entry.shape)) there, "
             + "\(dtype)\(Shape.text(shape)) in the graph")
         continue
       }
+      if entry.dtype != dtype { result.converted += 1 }
       let path = component.isEmpty ? location.file : "\(component)/\(location.file)"
       result.found[tensor.name] = Initializer(
         try catalogue.tensor(key).reshaped(shape),
@@ -89,6 +98,8 @@ struct ComponentFiles {
     var keys: [String] = []
     if let slash = name.firstIndex(of: "/") { keys.append(String(name[name.index(after: slash)...])) }
     keys.append(name)
+    // Newer versions of transformers leave out the prefix of text encoders.
+    keys += keys.filter { $0.hasPrefix("text_model.") }.map { String($0.dropFirst("text_model.".count)) }
     return keys + keys.compactMap(otherAttentionName)
   }
 
@@ -120,6 +131,11 @@ struct ComponentFiles {
   }
 
   /// `NAME-00001-of-00002.safetensors`, which only its index makes sense of.
+  /// `NAME.safetensors.index.json`, or with a variant `NAME.safetensors.index.fp16.json`.
+  private static func isIndex(_ name: String) -> Bool {
+    name.contains(".safetensors.index.") && name.hasSuffix(".json")
+  }
+
   private static func isShard(_ name: String) -> Bool {
     let parts = name.dropLast(12).split(separator: "-")
     return parts.count >= 4 && parts[parts.count - 2] == "of" && Int(parts[parts.count - 1]) != nil

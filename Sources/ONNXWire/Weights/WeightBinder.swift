@@ -3,7 +3,10 @@ import GraphIR
 /// Binds a graph's external tensors by name to the safetensors files of another checkpoint folder.
 ///
 /// The first folder of a tensor's location is its component (`unet`), and its key in the component's file
-/// is its name without the first scope: `unet/conv_in.weight` has the key `conv_in.weight`.
+/// is its name without the first scope: `unet/conv_in.weight` has the key `conv_in.weight`. Small parameters
+/// that the graph file holds itself are bound as well; the model's metadata `dsd.inlined` names them with the
+/// files they are from. Weights stored in another float type are cast to the graph's. `dsd.checkpoint` is the
+/// checkpoint's folder where that is not the graph's.
 public struct WeightBinder {
   /// What binding gives.
   public struct Result: Sendable {
@@ -143,13 +146,29 @@ extension Graph {
 
   fileprivate func replacing(_ found: [String: Initializer]) -> Graph {
     var result = self
-    for (name, initializer) in found {
+    var casts: [Node] = []
+    let index = GraphIndex(self)
+    for (name, initializer) in found.sorted(by: { $0.key < $1.key }) {
       guard let old = result.initializers[name] else { continue }
-      result.initializers[name] = initializer
-      // What was in the graph file stays there.
-      if old.external == nil { result.initializers[name]?.external = nil }
+      // Where the graph casts the weight anyway, any float type will do.
+      let isCast = (index.consumers[name] ?? []).allSatisfy { nodes[$0].op == "Cast" }
+      if old.external == nil, let tensor = initializer.tensor {
+        // What was in the graph file stays there.
+        result.initializers[name] = Initializer(isCast ? tensor : tensor.converted(to: old.dtype))
+      } else if old.dtype == initializer.dtype || isCast {
+        result.initializers[name] = initializer
+      } else {
+        let stored = "\(name).\(initializer.dtype)"
+        result.initializers[name] = nil
+        result.initializers[stored] = initializer
+        casts.append(
+          Node(
+            "Cast", name: "\(name)/Cast", inputs: [stored], outputs: [name],
+            attributes: ["to": .int(Int(old.dtype.rawValue))]))
+      }
     }
-    for (position, node) in nodes.enumerated() {
+    result.nodes.insert(contentsOf: casts, at: 0)
+    for (position, node) in result.nodes.enumerated() {
       for (attribute, body) in node.subgraphs {
         result.nodes[position].attributes[attribute] = .graph(body.replacing(found))
       }

@@ -44,7 +44,7 @@ extension Rule {
   private static func attention(_ scaling: Scaling, masked: Bool) -> Rule {
     let scores = masked ? op.Add(scaling.pattern, "mask") : scaling.pattern
     let softmax = op.Softmax(scores).bound(as: "softmax")
-    let guarded = op.Where(op.IsNaN(softmax), "fill", softmax)
+    let guarded = op.Where(op.IsNaN(softmax), .scalar("fill"), softmax)
     return Rule(
       "attention-scaled-\(scaling.rawValue)\(masked ? "-masked" : "")",
       op.MatMul(.either([guarded, softmax]), "v"),
@@ -52,8 +52,8 @@ extension Rule {
         let q = try match.shape("q")
         let kT = try match.shape("kT")
         let v = try match.shape("v")
-        // Before version 13 Softmax took all axes from a first one on as one, by default from 1 on.
-        let axis = match.int("softmax", "axis") ?? (match.graph.opset(of: "") ?? 13 < 13 ? 1 : -1)
+        // Softmax before opset 13 starts at axis 1 and joins the axes from there on.
+        let axis = match.int("softmax", "axis") ?? (match.opset < 13 ? 1 : -1)
         guard axis == -1 || axis == q.count - 1 else { throw Decline("Softmax is not along the keys") }
         guard q.count == 3 || q.count == 4 else { throw Decline("queries have rank \(q.count)") }
         guard kT.count == q.count, v.count == q.count else { throw Decline("ranks differ") }
@@ -63,13 +63,15 @@ extension Rule {
         guard q.last == kT[kT.count - 2], kT.last == v[v.count - 2] else {
           throw Decline("keys do not fit queries and values")
         }
-        // Without a scale and with two plain matrices this may be any other use of Softmax.
+        if match.isBound("fill"), try match.number("fill") != 0 {
+          throw Decline("rows without a key are not filled with 0")
+        }
         if masked {
           let mask = try match.type("mask")
           guard mask.dtype == (try match.type("q")).dtype else { throw Decline("the mask is not added") }
-          if q.count == 3, let shape = mask.concreteShape, shape.count > 2,
-            shape.dropLast(2).contains(where: { $0 != 1 })
-          { throw Decline("the mask differs between heads folded into the batch") }
+          if q.count == 3, mask.shape?.dropLast(2).contains(where: { $0 != 1 }) ?? true {
+            throw Decline("the mask differs between heads folded into the batch")
+          }
         }
       },
       replacement: { g, match in

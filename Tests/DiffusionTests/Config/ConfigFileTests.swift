@@ -2,6 +2,7 @@ import TensorCore
 import Testing
 
 @testable import Diffusion
+@testable import ONNXWire
 
 struct ConfigFileTests {
   private func config(_ text: String) throws -> ConfigFile {

@@ -35,11 +35,11 @@ extension ModuleBuilder {
 
   /// Normalisation over groups of channels, with a weight and a bias per channel.
   func groupNorm(_ name: String, _ x: Feature, groups: Int, epsilon: Double) -> Feature {
-    if x.channels % groups != 0 {
-      fail("norm_num_groups", "\(groups) does not divide the \(x.channels) channels of \(layer).\(name)")
-    }
     let value = module(name) {
-      g.GroupNormalization(
+      if x.channels % groups != 0 {
+        fail("norm_num_groups", "\(groups) does not divide the \(x.channels) channels of \(layer)")
+      }
+      return g.GroupNormalization(
         x.value, parameter("weight", [x.channels]), parameter("bias", [x.channels]),
         attributes: ["num_groups": .int(groups), "epsilon": .float(Float(epsilon))])
     }

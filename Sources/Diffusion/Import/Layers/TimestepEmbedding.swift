@@ -1,7 +1,8 @@
+import GraphIR
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import GraphIR
 
 /// Sines and cosines of a number at geometrically spaced frequencies (arXiv 2006.11239, section 3.3).
 struct SinusoidalEmbedding {
@@ -27,7 +28,8 @@ struct SinusoidalEmbedding {
     let angles = m.g.Mul(x, m.g.constant(Tensor(values, shape: [values.count]), "frequencies"))
     let (sine, cosine) = (m.g.Sin(angles), m.g.Cos(angles))
     return flipsSinToCos
-      ? m.g.Concat(cosine, sine, attributes: ["axis": .int(-1)]) : m.g.Concat(sine, cosine, attributes: ["axis": .int(-1)])
+      ? m.g.Concat(cosine, sine, attributes: ["axis": .int(-1)])
+      : m.g.Concat(sine, cosine, attributes: ["axis": .int(-1)])
   }
 }
 

@@ -1,4 +1,5 @@
 import GraphIR
+import ONNXWire
 
 /// The variational autoencoder between images and latents, as diffusers' class of this name computes it.
 struct AutoencoderKL {
@@ -114,7 +115,8 @@ struct AutoencoderKL {
   private func attention(_ m: ModuleBuilder, _ name: String, _ x: Feature) -> Feature {
     m.module(name) {
       let c = x.channels
-      let (s, shape) = m.sequence(m.groupNorm("group_norm", x, groups: groups, epsilon: AutoencoderKL.epsilon))
+      let (s, shape) = m.sequence(
+        m.groupNorm("group_norm", x, groups: groups, epsilon: AutoencoderKL.epsilon))
       let query = m.linear("to_q", s, c, c, acceptsConvolution: true)
       let key = m.linear("to_k", s, c, c, acceptsConvolution: true)
       let value = m.linear("to_v", s, c, c, acceptsConvolution: true)

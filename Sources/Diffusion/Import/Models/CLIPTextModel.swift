@@ -121,7 +121,8 @@ struct CLIPTextModel {
       let ranked =
         endToken == 2
         ? m.g.Cast(ids, attributes: ["to": int32])
-        : m.g.Cast(m.g.Equal(ids, m.g.constant(Tensor(scalar: Int64(endToken)), "end")), attributes: ["to": int32])
+        : m.g.Cast(
+          m.g.Equal(ids, m.g.constant(Tensor(scalar: Int64(endToken)), "end")), attributes: ["to": int32])
       let place = m.g.ArgMax(ranked, attributes: ["axis": .int(-1), "keepdims": .int(1)])
       return m.g.GatherND(states, place, attributes: ["batch_dims": .int(1)])
     }

@@ -24,7 +24,8 @@ struct UNet2DConditionModel {
         x.value = m.g.Sub(m.g.Mul(x.value, m.scalar(2)), m.scalar(1))
       }
       x = m.convolution(
-        "conv_in", x, config.levels[0].channels, kernel: config.inKernel, padding: [(config.inKernel - 1) / 2])
+        "conv_in", x, config.levels[0].channels, kernel: config.inKernel, padding: [(config.inKernel - 1) / 2]
+      )
       var skips = [x]
       for i in config.levels.indices { x = down(m, i, x, &skips, time, inputs.text) }
       x = middle(m, x, time, inputs.text)
@@ -118,7 +119,8 @@ struct UNet2DConditionModel {
       for layer in 0...level.layers {
         let skip = skips.removeLast()
         x = Feature(
-          value: m.g.Concat(x.value, skip.value, attributes: ["axis": .int(1)]), channels: x.channels + skip.channels)
+          value: m.g.Concat(x.value, skip.value, attributes: ["axis": .int(1)]),
+          channels: x.channels + skip.channels)
         x = resnet().emit(m, "resnets.\(layer)", x, level.channels, time: time)
         if config.upAttends[i] {
           x = transformer(level, blocks: config.upTransformerBlocks[i], only: level.onlyCrossAttention)

@@ -1,3 +1,4 @@
+import ONNXWire
 import TensorCore
 
 /// The settings of a `UNet2DConditionModel`, as far as they shape its graph.
@@ -45,7 +46,8 @@ struct UNetConfig {
   /// - Throws: `DataError` that names the file and the key: missing, of another type or not supported.
   init(_ config: ConfigFile) throws {
     try UNetConfig.refuseUnsupported(config)
-    let channels = try config.ints("block_out_channels", in: ConfigFile.sizes, default: [320, 640, 1280, 1280])
+    let channels = try config.ints(
+      "block_out_channels", in: ConfigFile.sizes, default: [320, 640, 1280, 1280])
     guard (1...8).contains(channels.count) else {
       throw config.error("block_out_channels", "1 to 8 levels expected, not \(channels.count)")
     }
@@ -64,7 +66,9 @@ struct UNetConfig {
     // Historically, `attention_head_dim` holds the number of heads.
     let headKey = config.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim"
     let heads = try config.ints(headKey, count: count, in: ConfigFile.counts, default: 8)
-    if config.isNull("cross_attention_dim") { throw config.error("cross_attention_dim", "null is not supported") }
+    if config.isNull("cross_attention_dim") {
+      throw config.error("cross_attention_dim", "null is not supported")
+    }
     let cross = try config.ints("cross_attention_dim", count: count, in: ConfigFile.sizes, default: 1280)
     let only = try config.bools("only_cross_attention", count: count, default: false)
     levels = channels.indices.map { i in
@@ -76,7 +80,9 @@ struct UNetConfig {
     middleScale = try config.double("mid_block_scale_factor", default: 1)
     for (i, level) in levels.enumerated() where level.channels % level.heads != 0 {
       let attends = level.downAttends || upAttends[count - 1 - i] || (i == count - 1 && middle == .attention)
-      if attends { throw config.error(headKey, "\(level.heads) heads do not divide \(level.channels) channels") }
+      if attends {
+        throw config.error(headKey, "\(level.heads) heads do not divide \(level.channels) channels")
+      }
     }
 
     inChannels = try config.int("in_channels", in: ConfigFile.sizes, default: 4)
@@ -101,7 +107,8 @@ struct UNetConfig {
   private static func blocks(
     _ config: ConfigFile, _ key: String, attending: String, plain: String, _ count: Int
   ) throws -> [Bool] {
-    let published = key == "down_block_types"
+    let published =
+      key == "down_block_types"
       ? [attending, attending, attending, plain] : [plain, attending, attending, attending]
     let types = try config.strings(key, default: published)
     guard types.count == count else {

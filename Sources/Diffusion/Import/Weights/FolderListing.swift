@@ -1,7 +1,8 @@
+import TensorCore
+
 #if canImport(Glibc)
   import Glibc
 #endif
-import TensorCore
 
 /// What is in a folder.
 enum FolderListing {

@@ -11,7 +11,10 @@ final class ParameterSource {
   let component: String
   /// Nil when the graph is made from the configuration alone.
   private let files: WeightFiles?
+  /// Parameters that are missing or do not fit.
   private(set) var problems: [String] = []
+  /// What is wrong with the configuration itself.
+  private(set) var misfits: [String] = []
   /// Copied parameters by their name in the graph, with the file they come from.
   private(set) var inlined: [String: String] = [:]
   private(set) var dtypes: Set<DType> = []
@@ -63,7 +66,7 @@ final class ParameterSource {
   }
 
   /// Notes something that cannot be built.
-  func fail(_ problem: String) { problems.append(problem) }
+  func fail(_ misfit: String) { misfits.append(misfit) }
 
   private func unbound(_ shape: [Int]) -> Initializer {
     let length = (Shape.checkedCount(shape) ?? 0).multipliedReportingOverflow(by: 4).partialValue

@@ -1,9 +1,9 @@
 import TensorCore
 
-extension JSONParser {
-  /// A string; the position is on its opening quote.
+extension JSONReader {
+  /// Reads a string.
   mutating func string() throws -> String {
-    position += 1
+    try expect("\"")
     var units: [UInt8] = []
     while true {
       guard position < bytes.count else { throw failure("a string without an end") }
@@ -62,14 +62,16 @@ extension JSONParser {
     return code
   }
 
-  /// A number; the position is on its first character.
+  /// Reads a number: an integer where it has neither fraction nor exponent and fits.
   mutating func number() throws -> JSON {
+    _ = peek()
     let start = position
     func byte() -> UInt8? { position < bytes.count ? bytes[position] : nil }
     func isDigit(_ byte: UInt8?) -> Bool { byte.map { $0 >= 0x30 && $0 <= 0x39 } ?? false }
     if byte() == UInt8(ascii: "-") { position += 1 }
     guard isDigit(byte()) else {
-      throw failure(position > start ? "a minus sign without digits" : "a value expected")
+      throw failure(
+        position > start ? "a minus sign without digits" : next == nil ? early : "a value expected")
     }
     if byte() == UInt8(ascii: "0"), position + 1 < bytes.count, isDigit(bytes[position + 1]) {
       throw failure("a number with a leading zero")

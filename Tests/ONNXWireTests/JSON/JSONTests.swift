@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Diffusion
+@testable import ONNXWire
 
 struct JSONTests {
   @Test func values() throws {
@@ -42,4 +42,10 @@ struct JSONTests {
     let fine = String(repeating: "[", count: 256) + String(repeating: "]", count: 256)
     _ = try JSON(parsing: fine)
   }
+}
+
+/// The message of the error that `body` throws.
+private func message(_ body: () throws -> some Any) -> String {
+  do { _ = try body() } catch { return "\(error)" }
+  return "no error"
 }

@@ -1,0 +1,257 @@
+import GraphIR
+import Operators
+import Rewrites
+import TestSupport
+import Testing
+
+@Suite struct FusionRuleTests {
+  /// x · wᵀ (+ b), with x and b as given.
+  private func linear(
+    x: [Int] = [2, 5, 4], w: [Int] = [3, 4], b: [Int]? = [3], perm: [Int]? = [1, 0], swaps: Bool = false,
+    dtype: DType = .float32
+  ) -> (Graph, [String: Tensor]) {
+    let g = GraphBuilder()
+    var random = Seeded(41)
+    let shapes = [("x", x), ("w", w)] + (b.map { [("b", $0)] } ?? [])
+    var inputs: [String: Tensor] = [:]
+    for (name, shape) in shapes {
+      inputs[name] = random.tensor(shape).converted(to: dtype)
+      g.input(name, dtype, shape.map { .known($0) })
+    }
+    let turned = g.Transpose(Value("w"), attributes: perm.map { ["perm": .ints($0)] } ?? [:])
+    var y = g.MatMul(Value("x"), turned, name: "product")
+    if b != nil { y = swaps ? g.Add(Value("b"), y) : g.Add(y, Value("b")) }
+    g.output(y, as: "y", nil)
+    return (g.graph, inputs)
+  }
+
+  @Test func linearLayers() throws {
+    for x in [[5, 4], [2, 5, 4], [1, 2, 5, 4]] {
+      for (b, swaps, perm) in [([3], false, [1, 0]), ([3], true, nil), (nil, false, [1, 0])]
+        as [([Int]?, Bool, [Int]?)]
+      {
+        let (graph, inputs) = linear(x: x, b: b, perm: perm, swaps: swaps)
+        let harness = try RuleHarness(graph, .fusion, inputs)
+        #expect(harness.after.nodes.map(\.op) == ["Linear", "Identity"])
+        #expect(harness.after.nodes[0].inputs.count == (b == nil ? 2 : 3))
+        #expect(try harness.difference(inputs) < 2e-6)
+      }
+    }
+  }
+
+  /// What is not a bias is added afterwards.
+  @Test func otherAdditions() throws {
+    for b in [[1], [5, 3], [2, 5, 3], [1, 1, 3], []] {
+      let (graph, inputs) = linear(b: b)
+      let harness = try RuleHarness(graph, .fusion, inputs)
+      #expect(harness.after.nodes.map(\.op) == ["Linear", "Add", "Identity"], "\(b)")
+      #expect(
+        harness.trace.contains {
+          $0.hasPrefix("linear-with-bias declines at node")
+            && $0.hasSuffix("b is not one number for each row of w")
+        })
+      #expect(try harness.difference(inputs) < 2e-6)
+    }
+  }
+
+  @Test func nearMisses() throws {
+    let plain = linear(w: [4, 4], b: nil, perm: [0, 1])
+    var harness = try RuleHarness(plain.0, .fusion, plain.1)
+    #expect(harness.isUnchanged)
+    #expect(harness.trace == ["linear declines at node 'product' (MatMul): w is not transposed"])
+    let vector = linear(x: [4], b: nil)
+    harness = try RuleHarness(vector.0, .fusion, vector.1)
+    #expect(harness.isUnchanged)
+    #expect(harness.trace == ["linear declines at node 'product' (MatMul): x is a vector"])
+    let batched = linear(x: [2, 5, 4], w: [2, 3, 4], b: nil, perm: [0, 2, 1])
+    harness = try RuleHarness(batched.0, .fusion, batched.1)
+    #expect(harness.isUnchanged)
+    #expect(harness.trace == ["linear declines at node 'product' (MatMul): w is not a matrix"])
+  }
+
+  /// MatMul takes integers, the fused operator does not.
+  @Test func integersStay() throws {
+    let (graph, inputs) = linear(dtype: .int32)
+    let harness = try RuleHarness(graph, .fusion, inputs)
+    #expect(harness.isUnchanged)
+    #expect(!harness.trace.isEmpty)
+    #expect(try harness.difference(inputs) == 0)
+  }
+
+  /// The transposed weight has another use, and stays for it.
+  @Test func sharedTranspose() throws {
+    var (graph, inputs) = linear()
+    let g = GraphBuilder(graph)
+    g.output(g.Neg(Value("Transpose")), as: "z", nil)
+    graph = g.graph
+    let harness = try RuleHarness(graph, .fusion, inputs)
+    #expect(harness.count("Linear") == 1)
+    #expect(harness.count("Transpose") == 1)
+    #expect(try harness.difference(inputs) < 2e-6)
+    inputs["x2"] = inputs["x"]
+    // Two layers of one weight.
+    let twice = GraphBuilder(linear().0)
+    let x2 = twice.input("x2", .float32, [2, 5, 4])
+    twice.output(twice.MatMul(x2, Value("Transpose")), as: "z", nil)
+    let both = try RuleHarness(twice.graph, .fusion, inputs)
+    #expect(both.count("Linear") == 2)
+    #expect(both.count("Transpose") == 0)
+    #expect(try both.difference(inputs) < 2e-6)
+  }
+
+  @Test func alteredInnerValuesStay() throws {
+    let (graph, inputs) = linear()
+    var harness = try RuleHarness(graph, .fusion, inputs, altered: ["product"])
+    // The product is a value of its own, made by whatever operator.
+    #expect(harness.after.nodes.map(\.op) == ["Linear", "Add", "Identity"])
+    #expect(harness.after.nodes[0].outputs == ["product"])
+    harness = try RuleHarness(graph, .fusion, inputs, altered: ["Transpose"])
+    #expect(harness.isUnchanged)
+  }
+
+  /// An inner value that is an output too is still made.
+  @Test func demandedInnerValuesAreKept() throws {
+    var (graph, inputs) = linear()
+    graph.outputs.append(ValueInfo("product", nil))
+    let harness = try RuleHarness(graph, .fusion, inputs)
+    #expect(harness.count("Linear") == 2)
+    #expect(try harness.difference(inputs) < 2e-6)
+  }
+
+  @Test func siluInBothOrders() throws {
+    for swaps in [false, true] {
+      let g = GraphBuilder()
+      var random = Seeded(6)
+      let x = g.input("x", .float32, [3, 7])
+      let gate = g.Sigmoid(x, name: "gate")
+      g.output(swaps ? g.Mul(gate, x) : g.Mul(x, gate), as: "y", nil)
+      let inputs = ["x": random.tensor([3, 7])]
+      var harness = try RuleHarness(g.graph, .fusion, inputs)
+      #expect(harness.after.nodes.map(\.op) == ["SiLU", "Identity"])
+      #expect(try harness.difference(inputs) < 1e-6)
+      harness = try RuleHarness(g.graph, .fusion, inputs, altered: ["gate"])
+      #expect(harness.isUnchanged)
+    }
+  }
+
+  @Test func gatesOfOtherValuesStay() throws {
+    let g = GraphBuilder()
+    let x = g.input("x", .float32, [3])
+    let z = g.input("z", .float32, [3])
+    g.output(g.Mul(x, g.Sigmoid(z)), as: "y", nil)
+    g.output(g.Mul(g.Sigmoid(x), g.Sigmoid(x)), as: "w", nil)
+    let zeros = Tensor.zeros(.float32, [3])
+    #expect(try RuleHarness(g.graph, .fusion, ["x": zeros, "z": zeros]).isUnchanged)
+  }
+}
+
+@Suite struct TransposeRuleTests {
+  private func chain(_ perms: [[Int]?]) -> (Graph, [String: Tensor]) {
+    let g = GraphBuilder()
+    var random = Seeded(7)
+    var value = g.input("x", .float32, [2, 3, 4])
+    for perm in perms { value = g.Transpose(value, attributes: perm.map { ["perm": .ints($0)] } ?? [:]) }
+    g.output(value, as: "y", nil)
+    return (g.graph, ["x": random.tensor([2, 3, 4])])
+  }
+
+  @Test func joinsAnyTwo() throws {
+    let perms: [[Int]?] = [nil, [0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+    for first in perms {
+      for second in perms {
+        let (graph, inputs) = chain([first, second])
+        let harness = try RuleHarness(graph, .recognition, inputs)
+        #expect(harness.count("Transpose") <= 1)
+        #expect(try harness.difference(inputs) == 0)
+      }
+    }
+    let (graph, inputs) = chain([[1, 2, 0], [2, 0, 1]])
+    #expect(try RuleHarness(graph, .recognition, inputs).count("Transpose") == 0)
+  }
+
+  @Test func longChains() throws {
+    let (graph, inputs) = chain((0..<20).map { $0 % 3 == 0 ? [1, 2, 0] : [0, 2, 1] })
+    let harness = try RuleHarness(graph, .recognition, inputs)
+    #expect(harness.count("Transpose") <= 1)
+    #expect(try harness.difference(inputs) == 0)
+  }
+
+  @Test func sharedInnerStays() throws {
+    let g = GraphBuilder(chain([[1, 2, 0], [1, 2, 0]]).0)
+    g.output(g.Neg(Value("Transpose")), as: "z", nil)
+    let inputs = chain([]).1
+    let harness = try RuleHarness(g.graph, .recognition, inputs)
+    #expect(harness.count("Transpose") == 2)
+    #expect(try harness.difference(inputs) == 0)
+    // Altered, it is not passed over.
+    let altered = try RuleHarness(g.graph, .recognition, inputs, altered: ["Transpose"])
+    #expect(altered.isUnchanged)
+  }
+}
+
+/// What holds for every rule.
+@Suite struct RuleSetTests {
+  private let inputs = ["x": Tensor([Float(1), 2], shape: [2])]
+
+  private var negation: Graph {
+    let g = GraphBuilder()
+    g.output(g.Neg(g.input("x", .float32, [2]), name: "n"), as: "y", nil)
+    return g.graph
+  }
+
+  @Test func replacementOfAnotherTypeIsRefused() throws {
+    let rule = Rule("widen", op.Neg("x")) { g, m in g.Unsqueeze(m["x"], g.ints([0])) }
+    let harness = try RuleHarness(negation, RuleSet("test", [rule]), inputs)
+    #expect(harness.isUnchanged)
+    #expect(
+      harness.trace
+        == ["widen declines at node 'n' (Neg): the replacement is float32[1, 2], not float32[2]"])
+  }
+
+  /// A replacement that its operator refuses leaves the graph as it was.
+  @Test func replacementThatDoesNotFitIsRefused() throws {
+    let rule = Rule("split", op.Neg("x")) { g, m in g.Add(m["x"], g.ints([1, 2, 3])) }
+    let harness = try RuleHarness(negation, RuleSet("test", [rule]), inputs)
+    #expect(harness.isUnchanged)
+    #expect(harness.trace.count == 1)
+  }
+
+  @Test func replacementByAConstant() throws {
+    let rule = Rule("zero", op.Neg("x")) { g, m in g.constant(.zeros(.float32, [2])) }
+    let harness = try RuleHarness(negation, RuleSet("test", [rule]), inputs)
+    #expect(try NaiveEvaluator.values(harness.after, inputs)["y"]!.array(of: Float.self) == [0, 0])
+  }
+
+  /// Rules that undo each other end all the same.
+  @Test func endlessRulesAreStopped() throws {
+    let rules = RuleSet(
+      "loop",
+      [
+        Rule("there", op.Neg("x")) { g, m in g.Neg(g.Identity(m["x"])) }
+      ])
+    let harness = try RuleHarness(negation, rules, inputs)
+    #expect(harness.count("Identity") == 17)
+    #expect(try harness.difference(inputs) == 0)
+  }
+
+  @Test func variablesBindOneValue() throws {
+    let g = GraphBuilder()
+    let x = g.input("x", .float32, [2])
+    g.output(g.Sub(x, g.Neg(x)), as: "same", nil)
+    g.output(g.Sub(x, g.Neg(g.Abs(x))), as: "other", nil)
+    let rule = Rule("double", op.Sub("x", op.Neg("x"))) { g, m in g.Add(m["x"], m["x"]) }
+    let harness = try RuleHarness(g.graph, RuleSet("test", [rule]), inputs)
+    #expect(harness.count("Add") == 1)
+    #expect(harness.count("Sub") == 1)
+    #expect(try harness.difference(inputs) == 0)
+  }
+
+  /// Every random graph gives the same with all rules as without.
+  @Test func randomGraphs() throws {
+    for seed in 0..<100 as Range<UInt64> {
+      let random = try RandomGraph(seed: seed)
+      let harness = try RuleHarness(random.graph, .recognition + .fusion, random.inputs)
+      #expect(try harness.difference(random.inputs) < 1e-5, "seed \(seed)")
+    }
+  }
+}
