@@ -9,7 +9,8 @@ public struct MatchingArguments: ParsableArguments {
   @Option(help: "Seed of the noise, as torch.manual_seed takes it.")
   public var seed: UInt64 = 0
 
-  @Option(help: ArgumentHelp("Noise [timesteps, channels, height, width] from a .npy file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Noise [timesteps, channels, height, width] from a .npy file.", valueName: "file"))
   public var noise: String?
 
   @Option(help: "What stands for an image: the mean of the VAE's posterior or a sample.")
@@ -24,7 +25,8 @@ public struct MatchingArguments: ParsableArguments {
   @Option(help: "Terms of the score.")
   public var score = MatchingOptions.Terms.both
 
-  @Flag(help: "Reproduce the official code: attention averaged over the empty caption, raw output in the bias.")
+  @Flag(
+    help: "Reproduce the official code: attention averaged over the empty caption, raw output in the bias.")
   public var officialCompat = false
 
   @Option(help: "Memory for values held between passes, in GB.")
@@ -34,7 +36,9 @@ public struct MatchingArguments: ParsableArguments {
 
   public func validate() throws {
     if samples < 1 { throw ValidationError("--samples: \(samples) is not at least 1") }
-    if !(0...1e6).contains(holdMemory) { throw ValidationError("--hold-memory: \(holdMemory) is not a size in GB") }
+    if !(0...1e6).contains(holdMemory) {
+      throw ValidationError("--hold-memory: \(holdMemory) is not a size in GB")
+    }
     _ = try parsedTimesteps()
   }
 

@@ -14,7 +14,8 @@ public enum Terminal {
   /// The text with control characters other than line ends written out: names in files may hold what would
   /// move the cursor or change colours.
   public static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\n" }) else {
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\n" })
+    else {
       return text
     }
     return text.unicodeScalars.map { scalar in
@@ -68,7 +69,9 @@ public enum Terminal {
       value /= 1000
       unit += 1
     }
-    let text = unit == 0 ? String(Int(value)) : String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value)
+    let text =
+      unit == 0
+      ? String(Int(value)) : String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value)
     return units[unit].isEmpty ? text : "\(text) \(units[unit])"
   }
 }

@@ -23,7 +23,9 @@ struct MemoryPlan {
     // Placed blocks by offset; in one array of plain numbers, as every block walks along it.
     var placed: [(first: Int, last: Int, start: Int, end: Int)] = []
     for index in order {
-      let (bytes, first, last) = (MemoryPlan.aligned(blocks[index].bytes), blocks[index].first, blocks[index].last)
+      let (bytes, first, last) = (
+        MemoryPlan.aligned(blocks[index].bytes), blocks[index].first, blocks[index].last
+      )
       var offset = 0
       for other in placed where other.first <= last && first <= other.last {
         if other.start >= offset + bytes { break }

@@ -36,7 +36,8 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Feed a value from a .npy file.", valueName: "name=file"))
   var input: [NamedFile] = []
 
-  @Option(help: ArgumentHelp("Write a value, any value of the graph, to a .npy file.", valueName: "name=file"))
+  @Option(
+    help: ArgumentHelp("Write a value, any value of the graph, to a .npy file.", valueName: "name=file"))
   var output: [NamedFile] = []
 
   @Flag(help: "Print one JSON object on standard output.")

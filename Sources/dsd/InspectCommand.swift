@@ -37,7 +37,8 @@ struct InspectCommand: ParsableCommand {
     }
     print(summary(model))
     if nodes { print("\n" + model.text) }
-    let description = model.metadata[PipelineDescription.metadataKey] == nil
+    let description =
+      model.metadata[PipelineDescription.metadataKey] == nil
       ? nil : try PipelineDescription(from: model)
     let missing = model.initializers.values.contains { $0.tensor == nil }
     if missing {
@@ -87,7 +88,8 @@ struct InspectCommand: ParsableCommand {
       .map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
     lines.append("opsets: \(opsets.joined(separator: ", ")); IR version \(graph.irVersion)")
     lines.append(
-      "\(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters (\(Terminal.bytes(graph.parameterBytes)))")
+      "\(graph.nodes.count) nodes, \(Terminal.count(graph.parameterCount)) parameters (\(Terminal.bytes(graph.parameterBytes)))"
+    )
     lines.append("inputs:")
     for info in graph.requiredInputs { lines.append("  \(info.name): \(info.type?.description ?? "?")") }
     lines.append("outputs:")
@@ -147,7 +149,9 @@ struct InspectCommand: ParsableCommand {
     }
     print("\n" + layersText(sites.layers))
     let plan = try Plan(preparation)
-    print("\nplan for " + types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    print(
+      "\nplan for " + types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    )
     printPlan(plan)
   }
 
@@ -171,7 +175,8 @@ struct InspectCommand: ParsableCommand {
     print(
       "\nmatching \(counts[0]) image(s) × \(counts[1]) caption(s) × \(counts[2]) timestep(s) at \(size)×\(size), "
         + "the empty caption included:")
-    var table = TextTable(["component", "depends on", "runs", "multiply-adds a run", "in all"], right: [2, 3, 4])
+    var table = TextTable(
+      ["component", "depends on", "runs", "multiply-adds a run", "in all"], right: [2, 3, 4])
     // The numbers of a grid go beyond what an integer holds.
     var total = 0.0
     var peak = 0
@@ -180,15 +185,16 @@ struct InspectCommand: ParsableCommand {
       let axes = stage.axes.isEmpty ? "nothing" : stage.axes.map(\.rawValue).joined(separator: ", ")
       for (component, work) in stage.components.sorted(by: { $0.key < $1.key }) {
         table.rows.append([
-          component, axes, String(format: "%.0f", runs), Terminal.count(work),
-          Terminal.count(Double(work) * runs),
+          component, axes, String(runs), Terminal.count(work),
+          Terminal.count(Double(work) * Double(runs)),
         ])
-        total += Double(work) * runs
+        total += Double(work) * Double(runs)
       }
       peak += stage.plan.peakBytes
     }
     print(table.text)
-    print("in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights \(Terminal.bytes(peak))")
+    print(
+      "in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights \(Terminal.bytes(peak))")
   }
 }
 

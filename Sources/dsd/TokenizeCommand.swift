@@ -5,7 +5,8 @@ struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize",
     abstract: "Print the token ids of captions.",
-    discussion: "One JSON list a caption. Captions come from --text, or as JSON strings, one a line, from a file.")
+    discussion:
+      "One JSON list a caption. Captions come from --text, or as JSON strings, one a line, from a file.")
 
   @Argument(help: "The tokenizer's folder (vocab.json, merges.txt).")
   var folder: String

@@ -29,7 +29,9 @@ public enum OutputCheck {
     var reason = stat(folder, &status) == 0 ? 0 : errno
     if reason == 0, status.st_mode & S_IFMT != S_IFDIR { reason = ENOTDIR }
     if reason == 0, access(folder, W_OK | X_OK) != 0 { reason = errno }
-    guard reason == 0 else { throw DataError("\(path): cannot be written: \(String(cString: strerror(reason)))") }
+    guard reason == 0 else {
+      throw DataError("\(path): cannot be written: \(String(cString: strerror(reason)))")
+    }
   }
 
   private static func isRegular(_ path: String) -> Bool {

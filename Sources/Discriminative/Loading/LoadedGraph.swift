@@ -27,7 +27,8 @@ public struct LoadedGraph {
     }
     let home = graph.metadata[WeightBinder.checkpointKey] ?? ""
     guard home.isEmpty || FolderBoundary.isInside(home) else {
-      throw DataError("\(path): metadata '\(WeightBinder.checkpointKey)': '\(home)' is not inside the graph's folder")
+      throw DataError(
+        "\(path): metadata '\(WeightBinder.checkpointKey)': '\(home)' is not inside the graph's folder")
     }
     var unused: [String] = []
     if let weights {

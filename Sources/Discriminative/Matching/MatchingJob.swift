@@ -48,7 +48,8 @@ public final class MatchingJob {
 
     let trainTimesteps = description.scheduler.trainTimesteps
     guard options.timesteps != nil || options.samples <= trainTimesteps else {
-      throw DataError("--samples: \(options.samples) is too many, the schedule has \(trainTimesteps) noise levels")
+      throw DataError(
+        "--samples: \(options.samples) is too many, the schedule has \(trainTimesteps) noise levels")
     }
     timesteps = options.timesteps ?? MatchingOptions.spread(options.samples, over: trainTimesteps)
     for t in timesteps where t < 0 || t >= trainTimesteps {
@@ -64,7 +65,8 @@ public final class MatchingJob {
     if let given = options.noise {
       guard given.dtype.isFloat, given.shape == noiseShape else {
         throw DataError(
-          "--noise: is \(given.dtype)\(Shape.text(given.shape)), this job needs float32\(Shape.text(noiseShape))")
+          "--noise: is \(given.dtype)\(Shape.text(given.shape)), this job needs float32\(Shape.text(noiseShape))"
+        )
       }
       noise = given.converted(to: .float32)
     } else {

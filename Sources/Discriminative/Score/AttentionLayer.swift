@@ -50,7 +50,8 @@ public struct AttentionLayer: Sendable, Equatable {
   var place: Place? {
     guard
       let match = name.wholeMatch(
-        of: /(?:(down_blocks|up_blocks)\.(\d+)|(mid_block))\.attentions\.(\d+)\.transformer_blocks\.(\d+)\..*/),
+        of: /(?:(down_blocks|up_blocks)\.(\d+)|(mid_block))\.attentions\.(\d+)\.transformer_blocks\.(\d+)\..*/
+      ),
       let attention = Int(match.4), let block = Int(match.5)
     else { return nil }
     let part = match.3.map(String.init) ?? String(match.1!)

@@ -37,7 +37,8 @@ public enum LayerSelection: Sendable, Equatable {
       chosen = LayerSelection.official(cross)
       guard !chosen.isEmpty else {
         throw DataError(
-          "--layers official: layer names such as '\(cross[0].name)' do not tell their block; use all or a pattern")
+          "--layers official: layer names such as '\(cross[0].name)' do not tell their block; use all or a pattern"
+        )
       }
     }
     return chosen

@@ -16,7 +16,8 @@ public struct SampleLatent: Sendable {
     guard index.producer[SampleLatent.mean] != nil, index.producer[SampleLatent.logVariance] != nil,
       let consumers = index.consumers[SampleLatent.mean]
     else {
-      throw DataError("--latent sample: the graph has no values '\(SampleLatent.mean)' and '\(SampleLatent.logVariance)'")
+      throw DataError(
+        "--latent sample: the graph has no values '\(SampleLatent.mean)' and '\(SampleLatent.logVariance)'")
     }
     guard !graph.allNames.contains(SampleLatent.input) else {
       throw DataError("--latent sample: the graph has a value '\(SampleLatent.input)' of its own")
