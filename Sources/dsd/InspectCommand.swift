@@ -180,10 +180,10 @@ struct InspectCommand: ParsableCommand {
       let axes = stage.axes.isEmpty ? "nothing" : stage.axes.map(\.rawValue).joined(separator: ", ")
       for (component, work) in stage.components.sorted(by: { $0.key < $1.key }) {
         table.rows.append([
-          component, axes, String(format: "%.0f", runs), Terminal.count(work),
-          Terminal.count(Double(work) * runs),
+          component, axes, String(runs), Terminal.count(work),
+          Terminal.count(Double(work) * Double(runs)),
         ])
-        total += Double(work) * runs
+        total += Double(work) * Double(runs)
       }
       peak += stage.plan.peakBytes
     }

@@ -48,7 +48,7 @@ import Testing
     #expect(part!.array(of: Float.self) == [7, 7, 7])
   }
 
-  @Test func ownedMemoryIsAligned() {
+  @Test func ownedMemoryIsAligned() throws {
     for bytes in [0, 1, 63, 64, 1000] {
       #expect(Int(bitPattern: Storage(byteCount: bytes).base) % Storage.alignment == 0)
     }

@@ -103,8 +103,11 @@ public final class SweepPlan {
   }
 
   /// How often each stage runs for a grid of these extents, when everything that is used again is held. A
-  /// floating-point number, since a grid may be larger than an integer counts.
-  public func runs(_ stage: Stage, counts: [Axis: Int]) -> Double {
-    stage.axes.reduce(1) { $0 * Double(counts[$1] ?? 1) }
+  /// number beyond an `Int` becomes its largest value.
+  public func runs(_ stage: Stage, counts: [Axis: Int]) -> Int {
+    stage.axes.reduce(1) { product, axis in
+      let (next, overflow) = product.multipliedReportingOverflow(by: counts[axis] ?? 1)
+      return overflow ? .max : next
+    }
   }
 }
