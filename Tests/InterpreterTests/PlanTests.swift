@@ -55,7 +55,7 @@ import Testing
         == "inputs 'x' and 'other' disagree about 'batch': 2 and 3")
     #expect(
       message { try plan(twoInputs, ["hidden": .zeros(.bool, [2, 2]), "x": x, "other": x]) }?
-        .hasPrefix("value 'hidden' is float32[2, 4], it cannot be replaced by bool[2, 2]") == true)
+        .contains("it cannot be replaced by bool[2, 2]") == true)
   }
 
   @Test func runChecksWhatItGets() throws {
