@@ -29,16 +29,24 @@ enum Commands {
   static func run(_ program: String, _ arguments: [String], asNobody: Bool = false) throws -> Outcome {
     let process = Process()
     let path = "\(folder)/\(program)"
+    // Files rather than pipes, so that neither side waits for the other.
+    let scratch = try Fixtures.scratch("command")
+    defer { try? FileManager.default.removeItem(atPath: scratch) }
     if asNobody {
+      // The build folder may be closed to others.
+      let copy = "\(scratch)/\(program)"
+      try FileManager.default.copyItem(atPath: path, toPath: copy)
+      let open = Process()
+      open.executableURL = URL(fileURLWithPath: "/bin/chmod")
+      open.arguments = ["-R", "a+rX", Fixtures.scratchRoot]
+      try open.run()
+      open.waitUntilExit()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
-      process.arguments = ["--reuid", "65534", "--regid", "65534", "--clear-groups", path] + arguments
+      process.arguments = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments
     } else {
       process.executableURL = URL(fileURLWithPath: path)
       process.arguments = arguments
     }
-    // Files rather than pipes, so that neither side waits for the other.
-    let scratch = try Fixtures.scratch("command")
-    defer { try? FileManager.default.removeItem(atPath: scratch) }
     for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil) }
     process.standardOutput = FileHandle(forWritingAtPath: "\(scratch)/out")
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/err")

@@ -9,7 +9,7 @@ public enum Fixtures {
   public static func path(_ relative: String) -> String { "\(repository)/Tests/Fixtures/\(relative)" }
 
   /// The folder of this process's scratch folders; it goes when the process ends.
-  private static let scratchRoot: String = {
+  public static let scratchRoot: String = {
     let path = FileManager.default.temporaryDirectory.path + "/dsd-tests-\(getpid())"
     atexit {
       let path = FileManager.default.temporaryDirectory.path + "/dsd-tests-\(getpid())"
