@@ -35,11 +35,6 @@ public let op = PatternFactory()
 public struct PatternFactory: Sendable {
   public subscript(dynamicMember name: String) -> PatternCall { PatternCall(ops: [name]) }
 
-  /// Any of several operators.
-  public func any(_ names: String..., of inputs: Pattern...) -> Pattern {
-    .node(ops: names, inputs: inputs, commutes: false, label: nil)
-  }
-
   public struct PatternCall: Sendable {
     let ops: [String]
     public func callAsFunction(_ inputs: Pattern...) -> Pattern {
