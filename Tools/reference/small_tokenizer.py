@@ -79,16 +79,25 @@ def byte_symbols():
   return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(rest)}
 
 
+def words_of(text):
+  """The pieces that byte pair encoding never joins, as CLIP splits plain English."""
+  return re.findall(r"'s|[a-z]+|[0-9]|[^\sa-z0-9]+", text.lower())
+
+
 def train(merges=MERGES, sentences=6000, seed=0):
   """Byte pair encoding on generated captions; returns the list of merged pairs."""
   rng = random.Random(seed)
-  symbols = byte_symbols()
   counts = collections.Counter()
   for _ in range(sentences):
-    for word in re.findall(r"'s|[a-z]+|[0-9]|[^\sa-z0-9]+", caption(rng).lower()):
-      counts[word] += 1
+    counts.update(words_of(caption(rng)))
   for word in NOUNS + ADJECTIVES + VERBS:
     counts[word] += 20
+  return merged_pairs(counts, merges)
+
+
+def merged_pairs(counts, merges):
+  """At most `merges` pairs, most frequent first, from a count for each word."""
+  symbols = byte_symbols()
   words = []
   for word, n in sorted(counts.items()):
     parts = [symbols[b] for b in word.encode()]
@@ -120,8 +129,10 @@ def vocabulary(merges):
   return {entry: i for i, entry in enumerate(entries)}
 
 
-def write(folder, merges, pad=END):
-  """Writes a tokenizer folder as a diffusers checkpoint has it. Returns the vocabulary.
+def write(folder, merges, pad=END, length=77):
+  """Writes a tokenizer folder as a diffusers checkpoint has it, for captions of `length` tokens.
+
+  Returns the vocabulary.
 
   As in published checkpoints, a padding token other than the end token stands only in
   `special_tokens_map.json`; `tokenizer_config.json` goes on naming the end token.
@@ -136,7 +147,7 @@ def write(folder, merges, pad=END):
 
   config = {
     "add_prefix_space": False, "bos_token": added(START, True), "do_lower_case": True,
-    "eos_token": added(END, True), "errors": "replace", "model_max_length": 77, "pad_token": END,
+    "eos_token": added(END, True), "errors": "replace", "model_max_length": length, "pad_token": END,
     "special_tokens_map_file": "./special_tokens_map.json", "tokenizer_class": "CLIPTokenizer",
     "unk_token": added(END, True)}
   special = {
