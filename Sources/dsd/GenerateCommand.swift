@@ -6,8 +6,8 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate",
     abstract: "Make images of captions with a pipeline graph.",
     discussion: """
-      Several images (several captions, or --count) are numbered: out-1.png, out-2.png, …; the images of a
-      caption follow each other, and image number i, from 0, has the seed plus i. The result is the image that
+      Several images (several captions, or --count) are numbered: out-1.png, out-2.png, …; the images of a \
+      caption follow each other, and image number i, from 0, has the seed plus i. The result is the image that \
       diffusers makes with the same settings in float32.
       """)
 
@@ -98,7 +98,9 @@ struct GenerateCommand: ParsableCommand {
       try made.image.writePNG(to: paths[i])
       if !made.isFinite { Terminal.note("note: \(paths[i]): some values are infinite or not a number") }
       let origin = latent.map { "\($0)[\(i)]" } ?? "seed \(ownSeed)"
+      Terminal.clearProgress()
       print(Terminal.printable("\(paths[i]): \(origin): \(caption.replacing("\n", with: "\\n"))"))
+      fflush(nil)
     }
   }
 
