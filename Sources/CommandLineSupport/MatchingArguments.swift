@@ -16,8 +16,9 @@ public struct MatchingArguments: ParsableArguments {
   @Option(help: "What stands for an image: the mean of the VAE's posterior or a sample.")
   public var latent = MatchingOptions.Latent.mean
 
-  @Option(help: "Cross-attention layers to read: official, all or patterns separated by commas.")
-  public var layers = "official"
+  @Option(
+    help: "Layers to read: official, all or patterns separated by commas (default: official; attn-map: all).")
+  public var layers: String?
 
   @Option(help: "How scores over the text positions become one number.")
   public var pooling = Pooling.logsumexp
@@ -69,29 +70,14 @@ public struct MatchingArguments: ParsableArguments {
     options.seed = seed
     if let noise { options.noise = try NPYFile.read(path: noise) }
     options.latent = latent
-    options.layers = LayerSelection((hook?["layers"] ?? layers).replacing("+", with: ","))
-    options.pooling = pooling
-    try override(&options.pooling, hook, "pooling")
-    options.positions = positions
-    try override(&options.positions, hook, "positions")
-    options.normalize = normalize
-    try override(&options.normalize, hook, "normalize")
+    options.layers = LayerSelection((hook?["layers"] ?? layers ?? "official").replacing("+", with: ","))
+    options.pooling = try hook?.choice("pooling") ?? pooling
+    options.positions = try hook?.choice("positions") ?? positions
+    options.normalize = try hook?.choice("normalize") ?? normalize
     options.terms = score
     options.officialCompat = officialCompat
     options.memoryBudget = Int(holdMemory * 1e9)
     return options
-  }
-
-  /// Takes a hook's own option, if it has it.
-  private func override<T: RawRepresentable & CaseIterable>(
-    _ value: inout T, _ hook: HookSpec?, _ key: String
-  ) throws where T.RawValue == String {
-    guard let hook, let text = hook[key] else { return }
-    guard let own = T(rawValue: text) else {
-      let names = T.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--hook \(hook.name): \(key) is one of \(names), not '\(text)'")
-    }
-    value = own
   }
 }
 

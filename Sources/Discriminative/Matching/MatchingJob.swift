@@ -94,7 +94,8 @@ public final class MatchingJob {
     grid = MatchingGrid(
       images: imageNames, captions: captions.map { CaptionTokens($0, tokenizers) }, timesteps: timesteps,
       emptyCaption: options.needsEmptyCaption ? texts.count : nil,
-      pureNoise: options.needsPureNoise ? imageNames.count : nil)
+      pureNoise: options.needsPureNoise ? imageNames.count : nil, latentHeight: latentSize,
+      latentWidth: latentSize)
     score = AttentionScore(
       selection: options.layers, pooling: options.pooling, positions: options.positions)
     for case let hook as any MatchingHook in [score] + hooks { try hook.willMatch(grid) }
