@@ -16,11 +16,20 @@ public struct MatchingArguments: ParsableArguments {
   @Option(help: "What stands for an image: the mean of the VAE's posterior or a sample.")
   public var latent = MatchingOptions.Latent.mean
 
-  @Option(help: "Cross-attention layers to read: official, all or patterns separated by commas.")
-  public var layers = "official"
+  @Option(
+    help: "Layers to read: official, all or patterns separated by commas (default: official; attn-map: all).")
+  public var layers: String?
 
   @Option(help: "How scores over the text positions become one number.")
   public var pooling = Pooling.logsumexp
+
+  @Option(help: "Text positions that the attention term is read over: all, or the caption's own (content).")
+  public var positions = TextPositions.all
+
+  @Option(
+    help: "Tell the attention term relative to: none, empty-caption, noise (no image) or images (their mean)."
+  )
+  public var normalize = Normalization.none
 
   @Option(help: "Terms of the score.")
   public var score = MatchingOptions.Terms.both
@@ -61,15 +70,10 @@ public struct MatchingArguments: ParsableArguments {
     options.seed = seed
     if let noise { options.noise = try NPYFile.read(path: noise) }
     options.latent = latent
-    options.layers = LayerSelection((hook?["layers"] ?? layers).replacing("+", with: ","))
-    options.pooling = pooling
-    if let text = hook?["pooling"] {
-      guard let pooling = Pooling(rawValue: text) else {
-        let names = Pooling.allCases.map(\.rawValue).joined(separator: ", ")
-        throw UsageError("--hook attn-score: pooling is one of \(names), not '\(text)'")
-      }
-      options.pooling = pooling
-    }
+    options.layers = LayerSelection((hook?["layers"] ?? layers ?? "official").replacing("+", with: ","))
+    options.pooling = try hook?.choice("pooling") ?? pooling
+    options.positions = try hook?.choice("positions") ?? positions
+    options.normalize = try hook?.choice("normalize") ?? normalize
     options.terms = score
     options.officialCompat = officialCompat
     options.memoryBudget = Int(holdMemory * 1e9)
@@ -80,3 +84,5 @@ public struct MatchingArguments: ParsableArguments {
 extension MatchingOptions.Latent: ExpressibleByArgument {}
 extension MatchingOptions.Terms: ExpressibleByArgument {}
 extension Pooling: ExpressibleByArgument {}
+extension TextPositions: ExpressibleByArgument {}
+extension Normalization: ExpressibleByArgument {}
