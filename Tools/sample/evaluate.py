@@ -13,7 +13,6 @@ differs by more than 1e-3 or an accuracy differs at all.
 import argparse
 import json
 import pathlib
-import re
 import sys
 
 import numpy as np
@@ -74,29 +73,36 @@ class Judge:
 
   @torch.inference_mode()
   def terms(self, pixels, texts, timesteps, noise, variants):
-    """Errors [images, texts + 1, T]; attention by variant [images, texts, T, layers]; layer names."""
+    """What the model says of an item.
+
+    Returns errors ‖ε − ε̂‖ [images, texts + 1, T], the last column the empty caption's; attention by variant
+    [images + 1, texts, T, layers], the last row that of a latent of zeros; the empty caption's attention by
+    variant, of the same shape, read at each text's positions; and the layers' names.
+    """
     ids = self.ids(texts + [""])
+    ends = [int((row == self.tokenizer.eos_token_id).nonzero()[0]) for row in ids]
     states = self.text(ids).last_hidden_state
     z = self.vae.encode(pixels).latent_dist.mean * self.vae.config.scaling_factor
-    n = len(texts) + 1
-    errors = torch.zeros(len(pixels), n, len(timesteps))
-    attention = {}
-    lengths = [int((row == self.tokenizer.eos_token_id).nonzero()[0]) for row in ids]
-    for i in range(len(pixels)):
+    z = torch.cat([z, torch.zeros_like(z[:1])])
+    rows, columns, steps = len(z), len(texts) + 1, len(timesteps)
+    errors = torch.zeros(rows, columns, steps)
+    attention, empty = {}, {}
+    for i in range(rows):
       for k, t in enumerate(timesteps):
         noisy = self.schedule.add_noise(z[i:i + 1], noise[k:k + 1], torch.tensor([t]))
         self.log.clear()
-        estimate = self.unet(noisy.expand(n, -1, -1, -1), t, states).sample
+        estimate = self.unet(noisy.expand(columns, -1, -1, -1), t, states).sample
         errors[i, :, k] = (estimate - noise[k]).flatten(1).norm(dim=1)
         for variant in variants:
-          pooling, _, positions = variant.partition("@")
-          values = torch.stack([
-            torch.stack([
-              self.pooled(scores[j], cosines[j], pooling, slice(1, lengths[j]) if positions == "content" else slice(None))
-              for j in range(n - 1)])
-            for scores, cosines in self.log.values()], -1)
-          attention.setdefault(variant, torch.zeros(len(pixels), n - 1, len(timesteps), len(self.log)))[i, :, k] = values
-    return errors, attention, list(self.log)
+          pooling, positions = variant
+          shape = (rows, columns - 1, steps, len(self.log))
+          for l, (scores, cosines) in enumerate(self.log.values()):
+            for j in range(columns - 1):
+              where = slice(1, ends[j]) if positions == "content" else slice(None)
+              for into, row in ((attention, j), (empty, columns - 1)):
+                into.setdefault(variant, torch.zeros(shape))[i, j, k, l] = self.pooled(
+                  scores[row], cosines[row], pooling, where)
+    return errors[:-1], attention, empty, list(self.log)
 
   @staticmethod
   def pooled(scores, cosines, pooling, where):
@@ -136,3 +142,107 @@ def questions(item, scores):
         yield direction, scores[i][j] > max(others), scores[i][j] == max(others)
 
 
+def scores(choice, layers, errors, attention, empty):
+  """One row of the table: an item's scores [images, texts], means over timesteps and layers."""
+  total = torch.zeros(errors.shape[0], errors.shape[1] - 1)
+  if choice["term"] != "attention":
+    total += (errors[:, -1:] - errors[:, :-1]).mean(-1)
+  if choice["term"] != "bias":
+    variant = (choice["pooling"], choice["positions"])
+    a = attention[variant][..., layers].mean((-1, -2))
+    if choice["normalize"] == "empty-caption":
+      total += (a - empty[variant][..., layers].mean((-1, -2)))[:-1]
+    elif choice["normalize"] == "noise":
+      total += a[:-1] - a[-1:]
+    elif choice["normalize"] == "images":
+      total += a[:-1] - a[:-1].mean(0, keepdim=True)
+    else:
+      total += a[:-1]
+  return total
+
+
+def read_results(path):
+  """Header, and by item id the terms that `dsd eval` wrote: the same tensors as `Judge.terms` returns."""
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  found = {}
+  for line in lines[1:]:
+    grids = lambda name: {
+      (v.partition("@")[0], v.partition("@")[2] or "all"): torch.tensor(g, dtype=torch.float64)
+      for v, g in line.get(name, {}).items()}
+    found[line["id"]] = torch.tensor(line["error"], dtype=torch.float64), grids("attention"), grids(
+      "empty_caption"), grids("pure_noise")
+  return lines[0], found
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("checkpoint", type=pathlib.Path)
+  parser.add_argument("items", type=pathlib.Path)
+  parser.add_argument("--table", type=pathlib.Path, required=True, help="what dsd eval --json wrote")
+  parser.add_argument("--results", type=pathlib.Path, required=True, help="what dsd eval --results wrote")
+  parser.add_argument("--limit", type=int, default=100)
+  parser.add_argument("--threads", type=int, default=2)
+  options = parser.parse_args()
+  torch.set_num_threads(options.threads)
+
+  judge, table = Judge(options.checkpoint), json.loads(options.table.read_text())
+  header, theirs = read_results(options.results)
+  choices, timesteps = table["table"]["choices"], table["timesteps"]
+  variants = sorted({(c["pooling"], c["positions"]) for c in choices if c["term"] != "bias"})
+  official = [name for name in judge.official()]
+  if table["layers"].get("official", official) != official:
+    sys.exit(f"official layers differ: {table['layers']['official']} and {official}")
+  torch.manual_seed(header["seed"])
+  size = judge.unet.config.sample_size
+  noise = torch.randn(len(timesteps), judge.unet.config.in_channels, size, size)
+
+  seen, tally, worst = {}, {}, [0.0] * len(choices)
+  for line in options.items.read_text().splitlines():
+    item = json.loads(line)
+    seen[item["task"]] = seen.get(item["task"], 0) + 1
+    if seen[item["task"]] > options.limit:
+      continue
+    scale = 2 ** (len(judge.vae.config.block_out_channels) - 1)
+    pixels = torch.stack([picture(options.items.parent, i, size * scale) for i in item["images"]])
+    *ours, names = judge.terms(pixels, item["texts"], timesteps, noise, variants)
+    error, attention, empty, pure = theirs[item["id"]]
+    attention = {
+      v: torch.cat([a, pure[v] if v in pure else torch.full_like(a[:1], float("nan"))])
+      for v, a in attention.items()}
+    empty = {v: torch.cat([e, e[:1]]).expand(attention[v].shape) for v, e in empty.items()}
+    for n, choice in enumerate(choices):
+      if choice.get("normalize") == "images" and len(item["images"]) < 2:
+        continue
+      layers = [names.index(name) for name in table["layers"][choice["layers"]]] if "layers" in choice else []
+      places = [header["layers"].index(names[l]) for l in layers]
+      mine, other = scores(choice, layers, *ours), scores(choice, places, error, attention, empty)
+      worst[n] = max(worst[n], float((mine - other).abs().max()))
+      key = (item["task"], item.get("held_out", False))
+      for direction, is_right, _ in questions(item, mine.tolist()):
+        tally.setdefault((*key, direction, n), []).append(is_right)
+    done = sum(min(n, options.limit) for n in seen.values())
+    if sys.stderr.isatty() or done % 50 == 0:
+      print(f"{done} items", file=sys.stderr, flush=True)
+
+  wrong = 0
+  for group in table["table"]["groups"]:
+    for section in group["directions"]:
+      short = "captions" if section["direction"].startswith("captions") else "images"
+      for n, (choice, result) in enumerate(zip(choices, section["results"])):
+        asked = tally.get((group["task"], group["held_out"], short, n))
+        if result is None or not asked:
+          continue
+        mine, other = sum(asked) / len(asked), result["accuracy"]["value"]
+        same = abs(mine - other) < 1e-9
+        wrong += not same
+        label = " ".join(str(choice[k]) for k in ("term", "pooling", "positions", "normalize", "layers") if k in choice)
+        print(
+          f"{group['task']:9} {'held out' if group['held_out'] else '':8} {short:8} {label:44} "
+          f"torch {mine:.4f} dsd {other:.4f}{'' if same else '  DIFFERENT'}")
+  print(f"\nlargest difference of a score: {max(worst):.2e} (may be {TOLERANCE:.0e})")
+  print(f"accuracies that differ: {wrong}")
+  sys.exit(wrong > 0 or max(worst) > TOLERANCE)
+
+
+if __name__ == "__main__":
+  main()

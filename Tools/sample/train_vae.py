@@ -17,7 +17,9 @@ from diffusers import AutoencoderKL
 import scenes
 import training
 
-KL_WEIGHT = 1e-5
+# Steps and weight of the divergence, phase after phase, each with its own warm-up and decay: latents near a
+# normal distribution first, then sharper ones.
+PHASES = [(1200, 1e-5), (800, 1e-6)]
 
 
 def model():
@@ -37,6 +39,15 @@ def reconstruction(y, x):
   return (y - x).abs().mean() + 2 * (y - x).square().mean() + sharpness
 
 
+def phase(step):
+  """The phase that a step belongs to: step within it, its length, its divergence's weight."""
+  for length, weight in PHASES:
+    if step < length:
+      return step, length, weight
+    step -= length
+  raise ValueError("no such step")
+
+
 def drawn(photographs, rng, count):
   """Scenes to learn from: the two colours of a pair and the size of a single item as anywhere else."""
   return [scenes.training_scene(photographs, rng, singles=0.4) for _ in range(count)]
@@ -45,7 +56,6 @@ def drawn(photographs, rng, count):
 def main():
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("work", type=pathlib.Path)
-  parser.add_argument("--steps", type=int, default=1200)
   parser.add_argument("--batch", type=int, default=16)
   parser.add_argument("--rate", type=float, default=1e-3)
   parser.add_argument("--seed", type=int, default=1)
@@ -64,29 +74,31 @@ def main():
     vae.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     step = state["step"]
+  steps = sum(length for length, _ in PHASES)
   log, started = training.LossLog(options.work / "vae-loss.jsonl", step), time.time()
-  while step < options.steps:
+  while step < steps:
     rng, generator = training.generators(options.seed, step)
     x = training.pictures(photographs, drawn(photographs, rng, options.batch))
     x = x.to(memory_format=torch.channels_last)
+    within, length, weight = phase(step)
     for group in optimiser.param_groups:
-      group["lr"] = training.learning_rate(step, options.steps, options.rate, 50, decay=0.5)
+      group["lr"] = training.learning_rate(within, length, options.rate, 50, decay=0.5)
     with torch.autocast("cpu", torch.bfloat16):
       posterior = vae.encode(x).latent_dist
       mean, deviation = posterior.mean.float(), posterior.std.float()
       z = mean + deviation * torch.randn(mean.shape, generator=generator)
       y = vae.decode(z).sample.float()
     divergence = 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum((1, 2, 3)).mean()
-    loss = reconstruction(y, x) + KL_WEIGHT * divergence
+    loss = reconstruction(y, x) + weight * divergence
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
     optimiser.step()
     step += 1
     log.add(float((y - x).detach().abs().mean()))
-    if step % 25 == 0 or step == options.steps:
+    if step % 25 == 0 or step == steps:
       log.write(step, divergence=round(float(divergence.detach()), 2), seconds=round(time.time() - started, 1))
-    if step % 100 == 0 or step == options.steps:
+    if step % 100 == 0 or step == steps:
       training.save(path, {"model": vae.state_dict(), "optimiser": optimiser.state_dict(), "step": step})
 
   vae.eval()
