@@ -22,6 +22,14 @@ public struct MatchingArguments: ParsableArguments {
   @Option(help: "How scores over the text positions become one number.")
   public var pooling = Pooling.logsumexp
 
+  @Option(help: "Text positions that the attention term is read over: all, or the caption's own (content).")
+  public var positions = TextPositions.all
+
+  @Option(
+    help: "Tell the attention term relative to: none, empty-caption, noise (no image) or images (their mean)."
+  )
+  public var normalize = Normalization.none
+
   @Option(help: "Terms of the score.")
   public var score = MatchingOptions.Terms.both
 
@@ -63,20 +71,32 @@ public struct MatchingArguments: ParsableArguments {
     options.latent = latent
     options.layers = LayerSelection((hook?["layers"] ?? layers).replacing("+", with: ","))
     options.pooling = pooling
-    if let text = hook?["pooling"] {
-      guard let pooling = Pooling(rawValue: text) else {
-        let names = Pooling.allCases.map(\.rawValue).joined(separator: ", ")
-        throw UsageError("--hook attn-score: pooling is one of \(names), not '\(text)'")
-      }
-      options.pooling = pooling
-    }
+    try override(&options.pooling, hook, "pooling")
+    options.positions = positions
+    try override(&options.positions, hook, "positions")
+    options.normalize = normalize
+    try override(&options.normalize, hook, "normalize")
     options.terms = score
     options.officialCompat = officialCompat
     options.memoryBudget = Int(holdMemory * 1e9)
     return options
+  }
+
+  /// Takes a hook's own option, if it has it.
+  private func override<T: RawRepresentable & CaseIterable>(
+    _ value: inout T, _ hook: HookSpec?, _ key: String
+  ) throws where T.RawValue == String {
+    guard let hook, let text = hook[key] else { return }
+    guard let own = T(rawValue: text) else {
+      let names = T.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError("--hook \(hook.name): \(key) is one of \(names), not '\(text)'")
+    }
+    value = own
   }
 }
 
 extension MatchingOptions.Latent: ExpressibleByArgument {}
 extension MatchingOptions.Terms: ExpressibleByArgument {}
 extension Pooling: ExpressibleByArgument {}
+extension TextPositions: ExpressibleByArgument {}
+extension Normalization: ExpressibleByArgument {}

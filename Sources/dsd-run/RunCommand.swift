@@ -110,6 +110,7 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("--profile, --trace and --repeat do not go with --image and --text")
     }
     let options = try matching.options(scoring)
+    try options.check(images: image.count)
     let images = try image.map { try RGBImage(contentsOf: $0) }
     let loaded = try arguments.load(path)
     let description = try PipelineDescription(from: loaded.graph)
@@ -149,6 +150,12 @@ struct RunCommand: ParsableCommand {
   // MARK: Any graph
 
   private func runPlain(_ path: String, _ scoring: HookSpec?, _ specs: [HookSpec]) throws {
+    if let scoring {
+      let options = try matching.options(scoring)
+      guard options.positions == .all, options.normalize == .none, options.pooling != .mass else {
+        throw UsageError("--positions content, --pooling mass and --normalize need --image and --text")
+      }
+    }
     let loaded = try arguments.load(path)
     var feeds: [String: Tensor] = [:]
     for item in input { feeds[item.name] = try NPYFile.read(path: item.path) }

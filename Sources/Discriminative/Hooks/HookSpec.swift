@@ -21,7 +21,9 @@ public struct HookSpec: Sendable {
       summary: "the matching score of images and captions, from cross-attention and noise error",
       options: [
         ("layers", "official, all or patterns joined by '+' (as --layers)"),
-        ("pooling", "logsumexp, max, mean or cosine (as --pooling)"),
+        ("pooling", "logsumexp, max, mean, cosine or mass (as --pooling)"),
+        ("positions", "all or content (as --positions)"),
+        ("normalize", "none, empty-caption, noise or images (as --normalize)"),
       ]),
     Known(
       name: "capture", summary: "keep intermediate values of a run",

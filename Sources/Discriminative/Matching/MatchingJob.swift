@@ -20,6 +20,8 @@ public final class MatchingJob {
   /// Counts how often each stage ran; set by `run`.
   public private(set) var lastRun: SweepRun?
 
+  /// What the positions of the sweep stand for.
+  public let grid: MatchingGrid
   /// The hook that reads the attention term.
   public let score: AttentionScore
   private let pixels: (Int) throws -> Tensor
@@ -32,15 +34,17 @@ public final class MatchingJob {
   ///   - graph: a pipeline with its weights bound.
   ///   - tokenizerFolder: where the pipeline's tokenizer folders are.
   ///   - imageNames: what the images are called in the result.
+  ///   - hooks: more hooks that watch the run; other `AttentionScore`s among them are read by `attention`.
   ///   - pixels: gives an image as `[1, 3, height, width]` in −1…1, each once unless memory runs short.
   /// - Throws: `DataError` for captions that are too long, timesteps out of range, noise of another shape, and
-  ///   all that preparing the graph finds.
+  ///   all that preparing the graph finds; `UsageError` for options that do not go together.
   public init(
     _ graph: Graph, tokenizerFolder: String, imageNames: [String], texts: [String],
     options: MatchingOptions, hooks: [any Hook] = [], pool: ThreadPool,
     pixels: @escaping (Int) throws -> Tensor
   ) throws {
     description = try PipelineDescription(from: graph)
+    try options.check(images: imageNames.count)
     self.options = options
     self.texts = texts
     self.imageNames = imageNames
@@ -77,76 +81,80 @@ public final class MatchingJob {
 
     let captions = texts + (options.needsEmptyCaption ? [""] : [])
     var tokens: [String: [Tensor]] = [:]
+    var tokenizers: [(tokenizer: CLIPTokenizer, length: Int)] = []
     for spec in description.tokenizers {
       let tokenizer = try CLIPTokenizer(folder: "\(tokenizerFolder)/\(spec.folder)")
+      tokenizers.append((tokenizer, spec.maxLength))
       tokens[spec.input] = try captions.map { caption in
         Tensor(try tokenizer.ids(for: caption, length: spec.maxLength), shape: [1, spec.maxLength])
       }
     }
     self.tokens = tokens
 
-    let planned = try MatchingPlan(
-      graph, description, options, hooks: hooks, pool: pool)
-    score = planned.score
-    plan = planned.plan
+    grid = MatchingGrid(
+      images: imageNames, captions: captions.map { CaptionTokens($0, tokenizers) }, timesteps: timesteps,
+      emptyCaption: options.needsEmptyCaption ? texts.count : nil,
+      pureNoise: options.needsPureNoise ? imageNames.count : nil)
+    score = AttentionScore(
+      selection: options.layers, pooling: options.pooling, positions: options.positions)
+    for case let hook as any MatchingHook in [score] + hooks { try hook.willMatch(grid) }
+    let pureNoise = grid.pureNoise.map { PureNoise(image: $0) }
+    let ownHooks: [any Hook] = pureNoise.map { [$0] } ?? []
+    plan = try MatchingPlan(
+      graph, description, options, score: score, hooks: ownHooks + hooks, pool: pool
+    ).plan
+    try pureNoise?.checkSelection()
   }
 
-  /// The extents of the sweep, the empty caption included.
+  /// The extents of the sweep, the empty caption and the image of pure noise included.
   public var counts: [Axis: Int] {
     [
-      .image: imageNames.count, .timestep: timesteps.count,
-      .text: texts.count + (options.needsEmptyCaption ? 1 : 0),
+      .image: imageNames.count + (grid.pureNoise == nil ? 0 : 1), .timestep: timesteps.count,
+      .text: grid.captions.count,
     ]
   }
 
   /// Scores every pair.
   /// - Parameter progress: told the number of finished and of all positions.
   public func run(progress: ((Int, Int) -> Void)? = nil) throws -> MatchingResult {
-    let grid = texts.count + (options.needsEmptyCaption ? 1 : 0)
-    let total = imageNames.count * timesteps.count * grid
+    // Nothing is told relative to the empty caption on pure noise but what official-compat averages.
+    let skipsEmptyNoise = !options.officialCompat && grid.emptyCaption != nil && grid.pureNoise != nil
+    let skipped = skipsEmptyNoise ? timesteps.count : 0
+    let total = counts.values.reduce(1, *) - skipped
     var done = 0
-    var attention = zeros(grid)
-    var errors = zeros(grid)
+    let row = [Double](repeating: 0, count: timesteps.count)
+    var errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
     let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
     lastRun = run
     progress?(0, total)
-    try run.run { position, outputs in
-      let image = position[.image]!
-      let step = position[.timestep]!
-      let text = position[.text]!
-      if options.needsAttention {
-        attention[image][text][step] = try attentionTerm(position)
-      }
-      if options.needsBias, let estimate = outputs[options.estimateName] {
-        errors[image][text][step] = try MatchingJob.distance(
-          noise.rows(step..<step + 1), estimate.converted(to: .float32))
-      }
-      done += 1
-      progress?(done, total)
-    }
-    return assemble(attention, errors)
-  }
-
-  /// s_l of a position of the grid that `run` has been through, for each layer of `score`; the empty caption's
-  /// index is the number of texts.
-  public func layerScores(image: Int, text: Int, timestep: Int) throws -> [Double] {
-    try score.layerScores(at: SweepPosition([.image: image, .text: text, .timestep: timestep]))
-      .map { $0[0] }
-  }
-
-  private func zeros(_ texts: Int) -> [[[Double]]] {
-    let row = [Double](repeating: 0, count: timesteps.count)
-    return Array(repeating: Array(repeating: row, count: texts), count: imageNames.count)
-  }
-
-  private func attentionTerm(_ position: SweepPosition) throws -> Double {
-    let layers = try score.layerScores(at: position)
-    return layers.reduce(0) { $0 + $1[0] } / Double(layers.count)
+    try run.run(
+      skip: { [grid] in
+        skipsEmptyNoise && $0[.image] == grid.pureNoise && $0[.text] == grid.emptyCaption
+      },
+      visit: { position, outputs in
+        let image = position[.image]!
+        let step = position[.timestep]!
+        let text = position[.text]!
+        if options.needsBias, image < imageNames.count, let estimate = outputs[options.estimateName] {
+          errors[image][text][step] = try MatchingJob.distance(
+            noise.rows(step..<step + 1), estimate.converted(to: .float32))
+        }
+        done += 1
+        progress?(done, total)
+      })
+    return MatchingResult(
+      images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),
+      options: options,
+      attention: options.needsAttention ? try attention(of: score, normalize: options.normalize) : nil,
+      bias: options.needsBias ? bias(errors) : nil)
   }
 
   private func feed(_ input: String, _ position: SweepPosition) throws -> Tensor {
     switch input {
-    case "pixel_values": return try pixels(position[.image]!)
+    case "pixel_values":
+      let image = position[.image]!
+      let size = description.imageSize
+      return image == grid.pureNoise ? .zeros(.float32, [1, 3, size, size]) : try pixels(image)
     case "timestep": return Tensor([Int64(timesteps[position[.timestep]!])], shape: [1])
     case "noise":
       let step = position[.timestep]!
@@ -155,7 +163,9 @@ public final class MatchingJob {
       return Tensor((description.timeIDs ?? []).map { Float($0) }, shape: [1, 6])
     case SampleLatent.input:
       let image = position[.image]!
-      return posteriorNoise!.rows(image..<image + 1)
+      let noise = posteriorNoise!
+      return image == grid.pureNoise
+        ? .zeros(.float32, [1] + noise.shape.dropFirst()) : noise.rows(image..<image + 1)
     default:
       guard let list = tokens[input] else { throw DataError("the pipeline's input '\(input)' is not known") }
       return list[position[.text]!]
@@ -177,26 +187,12 @@ public final class MatchingJob {
     return sum.squareRoot()
   }
 
-  private func assemble(_ attention: [[[Double]]], _ errors: [[[Double]]]) -> MatchingResult {
-    let empty = texts.count
-    func each(_ body: (Int, Int, Int) -> Double) -> [[[Double]]] {
-      imageNames.indices.map { image in
-        texts.indices.map { text in timesteps.indices.map { body(image, text, $0) } }
+  /// `[image][text][timestep]`
+  private func bias(_ errors: [[[Double]]]) -> [[[Double]]] {
+    imageNames.indices.map { image in
+      texts.indices.map { text in
+        timesteps.indices.map { errors[image][texts.count][$0] - errors[image][text][$0] }
       }
     }
-    var attentionTerm: [[[Double]]]?
-    if options.needsAttention {
-      attentionTerm = each { image, text, step in
-        let own = attention[image][text][step]
-        return options.officialCompat ? (own + attention[image][empty][step]) / 2 : own
-      }
-    }
-    var biasTerm: [[[Double]]]?
-    if options.needsBias {
-      biasTerm = each { image, text, step in errors[image][empty][step] - errors[image][text][step] }
-    }
-    return MatchingResult(
-      images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),
-      attention: attentionTerm, bias: biasTerm)
   }
 }

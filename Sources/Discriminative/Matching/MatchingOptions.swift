@@ -14,7 +14,13 @@ public struct MatchingOptions: Sendable {
 
   public var layers = LayerSelection.official
   public var pooling = Pooling.logsumexp
-  public var terms = Terms.both
+  public var positions = TextPositions.all
+  /// What the attention term is told relative to.
+  public var normalize = Normalization.none
+  /// Normalizations that `MatchingJob.attention` can be asked for besides `normalize`: what they need is run.
+  public var baselines: Set<Normalization> = []
+  /// Nil scores nothing: the run is for the sake of hooks alone.
+  public var terms: Terms? = .both
   /// Averages the attention term over the unconditional pass as well, and takes the raw output of
   /// v-prediction models for the noise, as the official code does.
   public var officialCompat = false
@@ -35,10 +41,30 @@ public struct MatchingOptions: Sendable {
     (0..<samples).map { (2 * $0 + 1) * count / (2 * samples) }
   }
 
-  var needsBias: Bool { terms != .attention }
+  var needsBias: Bool { terms == .both || terms == .bias }
   /// The value that the bias is measured on.
   var estimateName: String { officialCompat ? "noise_pred" : "noise_estimate" }
-  var needsAttention: Bool { terms != .bias }
+  var needsAttention: Bool { terms == .both || terms == .attention }
   /// Whether the empty caption is run.
-  var needsEmptyCaption: Bool { needsBias || officialCompat }
+  var needsEmptyCaption: Bool { needsBias || (officialCompat && terms != nil) || needs(.emptyCaption) }
+  /// Whether a latent of zeros is run beside the images.
+  var needsPureNoise: Bool { needs(.noise) }
+  func needs(_ kind: Normalization) -> Bool {
+    needsAttention && (normalize == kind || baselines.contains(kind))
+  }
+
+  /// Refuses options that do not go together.
+  /// - Parameter images: how many images will be scored.
+  /// - Throws: `UsageError` that names the option.
+  public func check(images: Int) throws {
+    if normalize != .none, terms == .bias {
+      throw UsageError("--normalize \(normalize.rawValue): --score bias has no attention term")
+    }
+    if needs(.images), images < 2 {
+      throw UsageError("--normalize images: needs two images at least, there is \(images)")
+    }
+    if needsAttention, pooling == .mass, positions == .all {
+      throw UsageError("--pooling mass: is 1 over all positions; it needs --positions content")
+    }
+  }
 }

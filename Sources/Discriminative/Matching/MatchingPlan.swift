@@ -7,13 +7,15 @@ import Rewrites
 /// A pipeline graph planned for matching: cut to what the score needs, one image, caption and timestep at a
 /// time, and parted into stages by axes.
 public struct MatchingPlan {
+  /// The hook that reads the attention term, where the options want it.
   public let score: AttentionScore
   public let plan: SweepPlan
 
+  /// - Parameter score: reads the attention term; made of the options when nil.
   /// - Throws: `DataError` when the graph lacks what the score needs.
   public init(
     _ graph: Graph, _ description: PipelineDescription, _ options: MatchingOptions,
-    hooks: [any Hook] = [], pool: ThreadPool
+    score: AttentionScore? = nil, hooks: [any Hook] = [], pool: ThreadPool
   ) throws {
     var graph = graph
     var axes: [String: Axis] = [:]
@@ -22,7 +24,10 @@ public struct MatchingPlan {
       graph = try SampleLatent().apply(graph)
       axes[SampleLatent.input] = .image
     }
-    score = AttentionScore(selection: options.layers, pooling: options.pooling)
+    let score =
+      score
+      ?? AttentionScore(selection: options.layers, pooling: options.pooling, positions: options.positions)
+    self.score = score
     let ownHooks: [any Hook] = options.needsAttention ? [score] : []
     let preparation = try Preparation(
       graph, .standard, inputs: MatchingPlan.inputTypes(description, options),

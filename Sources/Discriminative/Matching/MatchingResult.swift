@@ -13,6 +13,10 @@ public struct MatchingResult: Sendable, Encodable {
   public var timesteps: [Int]
   /// Names of the layers the attention term was read from.
   public var layers: [String]
+  /// How the attention term was read.
+  public var pooling: String
+  public var positions: String
+  public var normalize: String
   public var scores: [[Double]]
   /// Nil when the term was not asked for; likewise `bias`.
   public var attention: [[Double]]?
@@ -24,7 +28,7 @@ public struct MatchingResult: Sendable, Encodable {
   public var bestImage: [Int]
 
   enum CodingKeys: String, CodingKey {
-    case images, texts, timesteps, layers, scores, attention, bias
+    case images, texts, timesteps, layers, pooling, positions, normalize, scores, attention, bias
     case perTimestep = "per_timestep"
     case bestText = "best_text"
     case bestImage = "best_image"
@@ -34,13 +38,16 @@ public struct MatchingResult: Sendable, Encodable {
   ///   - attention: `[image][text][timestep]`
   ///   - bias: likewise
   init(
-    images: [String], texts: [String], timesteps: [Int], layers: [String],
+    images: [String], texts: [String], timesteps: [Int], layers: [String], options: MatchingOptions,
     attention: [[[Double]]]?, bias: [[[Double]]]?
   ) {
     self.images = images
     self.texts = texts
     self.timesteps = timesteps
     self.layers = layers
+    pooling = options.pooling.rawValue
+    positions = options.positions.rawValue
+    normalize = options.normalize.rawValue
     perTimestep = PerTimestep(attention: attention, bias: bias)
     func means(_ term: [[[Double]]]?) -> [[Double]]? {
       term?.map { $0.map { $0.reduce(0, +) / Double(max($0.count, 1)) } }

@@ -32,6 +32,11 @@ public struct AttentionLayer: Sendable, Equatable {
     }
   }
 
+  /// The attention layers of a graph, in its order.
+  static func all(in context: HookContext) -> [AttentionLayer] {
+    context.graph.nodes.compactMap { AttentionLayer($0, in: context) }
+  }
+
   /// The module name inside a node's name or an exporter's scope notes.
   private static func found(in node: Node) -> String? {
     let notes = [node.metadata["pkg.torch.onnx.name_scopes"], node.name].compactMap { $0 }
