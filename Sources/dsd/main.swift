@@ -4,10 +4,10 @@ import CommandLineSupport
 struct Tools: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dsd",
-    abstract: "Turn checkpoints into graph files, and look into them.",
+    abstract: "Turn checkpoints into graph files, look into them, and measure them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
       OperatorsCommand.self,
     ])
 }

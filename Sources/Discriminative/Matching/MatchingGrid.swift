@@ -13,12 +13,24 @@ public struct MatchingGrid: Sendable {
   /// The image index at which the latent is zero, if there is one.
   public let pureNoise: Int?
 
+  init(
+    _ options: MatchingOptions, _ tokenizers: PipelineTokenizers, images: [String], texts: [String],
+    timesteps: [Int]
+  ) {
+    self.images = images
+    self.timesteps = timesteps
+    captions = (texts + (options.needsEmptyCaption ? [""] : [])).map { tokenizers.tokens($0) }
+    emptyCaption = options.needsEmptyCaption ? texts.count : nil
+    pureNoise = options.needsPureNoise ? images.count : nil
+  }
+
   /// The captions that were asked for.
   public var texts: ArraySlice<CaptionTokens> { captions[..<(emptyCaption ?? captions.count)] }
 }
 
 /// A hook that has to know what the positions of a matching job stand for.
 public protocol MatchingHook: Hook {
-  /// Called once, before planning.
+  /// Called before planning, and again before each further job of the same `MatchingSetup`. A setup that is planned
+  /// ahead of its jobs hands over a grid without images and captions first.
   func willMatch(_ grid: MatchingGrid) throws
 }
