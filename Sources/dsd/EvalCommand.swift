@@ -25,7 +25,9 @@ struct EvalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The items.", valueName: "file"))
   var items: String
 
-  @Option(help: ArgumentHelp("What images' paths are relative to (default: the items' folder).", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "What images' paths are relative to (default: the items' folder).", valueName: "folder"))
   var images: String?
 
   @Option(help: ArgumentHelp("Only these tasks, separated by commas.", valueName: "tasks"))
@@ -135,7 +137,9 @@ struct EvalCommand: ParsableCommand {
     let table = try evaluation.table()
     let report = EvaluationReport(notes: notes(evaluation), table: table)
     if let markdown {
-      if markdown == "-" { print(report.markdown, terminator: "") } else {
+      if markdown == "-" {
+        print(report.markdown, terminator: "")
+      } else {
         try AtomicFile.write(Array(report.markdown.utf8), to: markdown)
       }
     }
@@ -151,14 +155,17 @@ struct EvalCommand: ParsableCommand {
 
   private func notes(_ evaluation: Evaluation) -> [String] {
     let steps = evaluation.timesteps.map(String.init).joined(separator: ", ")
-    var lines = ["timesteps: \(steps); noise: \(sweep.noise ?? "seed \(sweep.seed)"); latent: \(sweep.latent.rawValue)"]
+    var lines = [
+      "timesteps: \(steps); noise: \(sweep.noise ?? "seed \(sweep.seed)"); latent: \(sweep.latent.rawValue)"
+    ]
     let selected = evaluation.choices.compactMap(\.layers)
     for (name, _) in evaluation.options.layers {
       guard let layers = selected.first(where: { $0.name == name }) else { continue }
       lines.append("layers \(name): \(layers.indices.count) of \(evaluation.layers.count)")
     }
     lines.append(
-      "accuracy with 95 % intervals over items (bootstrap, \(Bootstrap.resamples) draws); ties count as wrong")
+      "accuracy with 95 % intervals over items (bootstrap, \(Bootstrap.resamples) draws); ties count as wrong"
+    )
     if sweep.officialCompat { lines.append("as the official code: --official-compat") }
     return lines
   }

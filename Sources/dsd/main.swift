@@ -7,8 +7,8 @@ struct Tools: ParsableCommand {
     abstract: "Turn checkpoints into graph files, look into them, and measure them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, EvalCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
-      OperatorsCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, TokenizeCommand.self, NoiseCommand.self,
+      ResizeCommand.self, OperatorsCommand.self,
     ])
 }
 

@@ -137,6 +137,9 @@ public final class Evaluation {
     try file?.sync()
   }
 
+  /// The terms of an item, by its place; nil before `run` has been through.
+  public func terms(of place: Int) -> MatchingTerms? { terms[keys[place]] }
+
   /// The table of all items.
   /// - Throws: `DataError` before `run` has been through.
   public func table() throws -> EvaluationTable {

@@ -20,7 +20,9 @@ public struct EvaluationOptions: Sendable {
     for choice in self.variants where hasAttention && !variants.contains(choice.variant) {
       variants.append(choice.variant)
     }
-    func has(_ kind: Normalization) -> Bool { hasAttention && self.variants.contains { $0.normalize == kind } }
+    func has(_ kind: Normalization) -> Bool {
+      hasAttention && self.variants.contains { $0.normalize == kind }
+    }
     return TermShape(
       variants: variants, hasErrors: matching.terms != .attention,
       hasEmptyCaption: matching.terms != .attention || matching.officialCompat || has(.emptyCaption),

@@ -24,7 +24,8 @@ public enum ItemReader {
           }
           items.append(item)
         } catch let error as DataError {
-          throw DataError("\(place): \(error.message.replacing("malformed JSON in line 1", with: "malformed JSON"))")
+          throw DataError(
+            "\(place): \(error.message.replacing("malformed JSON in line 1", with: "malformed JSON"))")
         }
       }
       guard !items.isEmpty else { throw DataError("\(path): no items") }
@@ -47,7 +48,8 @@ public enum ItemReader {
       },
       right: try list(values, "right", pair), isHeldOut: try flag(values, "held_out"), place: place)
     guard item.images.count * item.texts.count <= pairLimit else {
-      throw DataError("\(item.images.count) images × \(item.texts.count) texts are more than \(pairLimit) pairs")
+      throw DataError(
+        "\(item.images.count) images × \(item.texts.count) texts are more than \(pairLimit) pairs")
     }
     for pair in item.right where pair.image >= item.images.count || pair.text >= item.texts.count {
       throw DataError(
@@ -66,7 +68,8 @@ public enum ItemReader {
   private static func string(_ values: [String: JSON], _ key: String) throws -> String {
     let value = try value(values, key)
     guard case .string(let text) = value, !text.isEmpty else {
-      throw DataError("\(key): a string that is not empty expected\(value.isString ? "" : ", not \(value.kind)")")
+      throw DataError(
+        "\(key): a string that is not empty expected\(value.isString ? "" : ", not \(value.kind)")")
     }
     return text
   }
@@ -83,7 +86,9 @@ public enum ItemReader {
     _ values: [String: JSON], _ key: String, _ element: (JSON) throws -> T
   ) throws -> [T] {
     let value = try value(values, key)
-    guard case .array(let elements) = value else { throw DataError("\(key): a list expected, not \(value.kind)") }
+    guard case .array(let elements) = value else {
+      throw DataError("\(key): a list expected, not \(value.kind)")
+    }
     guard !elements.isEmpty else { throw DataError("\(key): the list is empty") }
     guard elements.count <= pairLimit else {
       throw DataError("\(key): \(elements.count) elements are more than \(pairLimit)")

@@ -39,7 +39,9 @@ public struct MatchingTerms: Sendable, Equatable {
       body(&text)
     }
     if let errors { member("error") { errors.write(to: &$0) } }
-    for (name, grids) in [("attention", attention), ("empty_caption", emptyCaption), ("pure_noise", pureNoise)]
+    for (name, grids) in [
+      ("attention", attention), ("empty_caption", emptyCaption), ("pure_noise", pureNoise),
+    ]
     where !grids.isEmpty {
       member(name) { text in
         text.append(UInt8(ascii: "{"))

@@ -93,7 +93,9 @@ public final class ResultsFile {
     let start = lseek(descriptor, 0, SEEK_CUR)
     var done = 0
     while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done)
+      }
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else {
         let error = ResultsFile.failure(path, "written")
@@ -169,7 +171,8 @@ public final class ResultsFile {
   private static func header(_ line: UnsafeRawBufferPointer, _ path: String) throws -> ResultsHeader {
     struct Kind: Decodable { let format: String, version: Int }
     let data = Data(line)
-    guard let kind = try? JSONDecoder().decode(Kind.self, from: data), kind.format == ResultsHeader.format else {
+    guard let kind = try? JSONDecoder().decode(Kind.self, from: data), kind.format == ResultsHeader.format
+    else {
       throw DataError("\(path): not a results file of dsd eval")
     }
     guard kind.version == ResultsHeader.version else {

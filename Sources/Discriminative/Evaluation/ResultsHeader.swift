@@ -72,7 +72,7 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
       ("--official-compat", "\(officialCompat)", "\(wanted.officialCompat)"),
     ]
     if let (name, old, new) = options.first(where: { $1 != $2 }) {
-      return "was made with \(name) \(old), this run has \(new)"
+      return "was made with \(name) \(old), this run has \(name) \(new)"
     }
     let missing = wanted.variants.filter { !variants.contains($0) }
     if !missing.isEmpty {

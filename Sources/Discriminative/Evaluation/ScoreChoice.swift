@@ -5,6 +5,11 @@ public struct ScoreChoice: Sendable, Equatable {
     public var name: String
     /// Places among the layers of the terms.
     public var indices: [Int]
+
+    public init(name: String, indices: [Int]) {
+      self.name = name
+      self.indices = indices
+    }
   }
 
   public var terms: MatchingOptions.Terms
@@ -12,7 +17,17 @@ public struct ScoreChoice: Sendable, Equatable {
   public var variant: NormalizedVariant?
   public var layers: Layers?
   /// Averages the attention term with the empty caption's, as the official code does.
-  public var officialCompat = false
+  public var officialCompat: Bool
+
+  public init(
+    terms: MatchingOptions.Terms, variant: NormalizedVariant? = nil, layers: Layers? = nil,
+    officialCompat: Bool = false
+  ) {
+    self.terms = terms
+    self.variant = variant
+    self.layers = layers
+    self.officialCompat = officialCompat
+  }
 
   /// The scores `[image][text]`: means over the timesteps, computed in the order of a matching job. Nil when they
   /// would mean nothing: relative to an item's images where it has one.

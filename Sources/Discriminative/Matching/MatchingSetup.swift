@@ -29,7 +29,8 @@ public final class MatchingSetup {
   /// - Throws: `DataError` for timesteps out of range, noise of another shape, and all that preparing the graph
   ///   finds.
   public init(
-    _ graph: Graph, _ tokenizers: PipelineTokenizers, _ options: MatchingOptions, for grid: MatchingGrid? = nil,
+    _ graph: Graph, _ tokenizers: PipelineTokenizers, _ options: MatchingOptions,
+    for grid: MatchingGrid? = nil,
     score: AttentionScore? = nil, hooks: [any Hook] = [], pool: ThreadPool
   ) throws {
     description = try PipelineDescription(from: graph)

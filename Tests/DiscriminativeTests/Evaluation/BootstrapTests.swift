@@ -43,7 +43,10 @@ import Testing
     #expect(one == two)
     // Series share their draws: together they give what each gives alone.
     #expect(Bootstrap.proportions([single, double]) == [one, two])
-    #expect(Bootstrap.proportions([single], seed: 1)[0] != one)
+    // Other draws, another interval: where trials vary, hardly two draws give the same proportion.
+    let uneven = (0..<100).map { Bootstrap.Count($0 % 7, of: 7 + $0 % 5) }
+    #expect(Bootstrap.proportions([uneven], seed: 1) != Bootstrap.proportions([uneven], seed: 2))
+    #expect(Bootstrap.proportions([uneven], seed: 1) == Bootstrap.proportions([uneven], seed: 1))
   }
 
   /// numpy.percentile([1, 2, 4, 8], [0, 25, 40, 97.5, 100])

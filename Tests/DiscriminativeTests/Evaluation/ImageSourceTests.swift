@@ -30,7 +30,9 @@ import Testing
     let folder = try Fixtures.scratch()
     _ = try atlas("\(folder)/a.png")
     let source = try ImageSource(folder: folder)
-    let error = #expect(throws: DataError.self) { _ = try source.image(ImageReference("a.png#xywh=\(rectangle)")) }
+    let error = #expect(throws: DataError.self) {
+      _ = try source.image(ImageReference("a.png#xywh=\(rectangle)"))
+    }
     #expect(error?.message == "a.png: the rectangle \(rectangle) is not inside the image of 40×30")
   }
 

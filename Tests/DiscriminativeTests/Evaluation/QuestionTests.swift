@@ -4,7 +4,9 @@ import Testing
 
 /// Which questions items ask, and how they are judged: counted by hand.
 @Suite struct QuestionTests {
-  private func item(_ images: Int, _ texts: Int, _ right: [(Int, Int)], task: String = "t") throws -> EvaluationItem {
+  private func item(_ images: Int, _ texts: Int, _ right: [(Int, Int)], task: String = "t") throws
+    -> EvaluationItem
+  {
     EvaluationItem(
       id: "i", task: task, images: try (0..<images).map { try ImageReference("\($0).png") },
       texts: (0..<texts).map { "text \($0)" }, right: right.map { .init(image: $0, text: $1) })
