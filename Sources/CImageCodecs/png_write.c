@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "include/CImageCodecs.h"
@@ -65,8 +66,24 @@ static int write_stream(
   return 1;
 }
 
+// Devices and pipes are written to as they are.
+static int write_directly(
+  const char *path, const uint8_t *pixels, uint32_t width, uint32_t height, char *message) {
+  FILE *file = fopen(path, "wb");
+  int done = file && write_stream(file, pixels, width, height, message);
+  if (!file || (fclose(file) != 0 && done)) {
+    snprintf(message, 256, "%s", strerror(errno));
+    done = 0;
+  }
+  return done;
+}
+
 int cimage_write_png(
   const char *path, const uint8_t *pixels, uint32_t width, uint32_t height, char message[256]) {
+  struct stat status;
+  if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+    return write_directly(path, pixels, width, height, message);
+  }
   size_t room = strlen(path) + 48;
   char *temporary = malloc(room);
   if (!temporary) {

@@ -2,8 +2,9 @@
 public struct MatchingArguments: ParsableArguments {
   @OptionGroup public var sweep: SweepArguments
 
-  @Option(help: "Cross-attention layers to read: official, all or patterns separated by commas.")
-  public var layers = "official"
+  @Option(
+    help: "Layers to read: official, all or patterns separated by commas (default: official; attn-map: all).")
+  public var layers: String?
 
   @Option(help: "How scores over the text positions become one number.")
   public var pooling = Pooling.logsumexp
@@ -21,26 +22,11 @@ public struct MatchingArguments: ParsableArguments {
   /// The job's options; a hook's own options win.
   public func options(_ hook: HookSpec?) throws -> MatchingOptions {
     var options = try sweep.options()
-    options.layers = LayerSelection((hook?["layers"] ?? layers).replacing("+", with: ","))
-    options.pooling = pooling
-    try override(&options.pooling, hook, "pooling")
-    options.positions = positions
-    try override(&options.positions, hook, "positions")
-    options.normalize = normalize
-    try override(&options.normalize, hook, "normalize")
+    options.layers = LayerSelection((hook?["layers"] ?? layers ?? "official").replacing("+", with: ","))
+    options.pooling = try hook?.choice("pooling") ?? pooling
+    options.positions = try hook?.choice("positions") ?? positions
+    options.normalize = try hook?.choice("normalize") ?? normalize
     return options
-  }
-
-  /// Takes a hook's own option, if it has it.
-  private func override<T: RawRepresentable & CaseIterable>(
-    _ value: inout T, _ hook: HookSpec?, _ key: String
-  ) throws where T.RawValue == String {
-    guard let hook, let text = hook[key] else { return }
-    guard let own = T(rawValue: text) else {
-      let names = T.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--hook \(hook.name): \(key) is one of \(names), not '\(text)'")
-    }
-    value = own
   }
 }
 

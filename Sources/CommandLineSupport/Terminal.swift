@@ -11,6 +11,11 @@ public enum Terminal {
     FileHandle.standardError.write(Data("\(clear)\(printable(text))\n".utf8))
   }
 
+  /// Takes a progress line away, so that a line on standard output can stand in its place.
+  public static func clearProgress() {
+    if isInteractive { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+  }
+
   /// The text with control characters other than line ends written out: names in files may hold what would
   /// move the cursor or change colours.
   public static func printable(_ text: String) -> String {

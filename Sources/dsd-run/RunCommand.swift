@@ -9,6 +9,8 @@ struct RunCommand: ParsableCommand {
     discussion: """
       Score images against captions with a pipeline graph (made by 'dsd import'):
         dsd-run graph.pb --hook attn-score --image A.png --text "a dog" --text "a cat"
+      See where in an image each word draws attention:
+        dsd-run graph.pb --hook attn-map:out=maps --image A.png --text "a dog on a sofa"
       Run any ONNX graph:
         dsd-run model.onnx --input x=x.npy --output y=y.npy
       The attention term of a bare UNet, per layer and batch element:
@@ -27,10 +29,10 @@ struct RunCommand: ParsableCommand {
       "A hook with its options, NAME:key=value,…; 'list' tells which there are.", valueName: "hook"))
   var hook: [String] = []
 
-  @Option(help: ArgumentHelp("An image to score (PNG or JPEG).", valueName: "file"))
+  @Option(help: ArgumentHelp("An image to score or map (PNG or JPEG).", valueName: "file"))
   var image: [String] = []
 
-  @Option(help: ArgumentHelp("A caption to score.", valueName: "caption"))
+  @Option(help: ArgumentHelp("A caption to score or map.", valueName: "caption"))
   var text: [String] = []
 
   @Option(help: ArgumentHelp("Feed a value from a .npy file.", valueName: "name=file"))
@@ -64,12 +66,17 @@ struct RunCommand: ParsableCommand {
     guard let graph else { throw ValidationError("the graph file is missing (dsd-run --help)") }
     let hooks = try hook.map { try HookSpec($0) }
     let scoring = hooks.first { $0.name == "attn-score" }
-    if hooks.filter({ $0.name == "attn-score" }).count > 1 {
-      throw ValidationError("--hook attn-score is given twice")
+    let mapping = hooks.first { $0.name == "attn-map" }
+    for name in ["attn-score", "attn-map"] where hooks.filter({ $0.name == name }).count > 1 {
+      throw ValidationError("--hook \(name) is given twice")
     }
     if !image.isEmpty || !text.isEmpty {
-      guard let scoring else { throw ValidationError("--image and --text need --hook attn-score") }
-      try runMatching(graph, scoring, hooks)
+      guard scoring != nil || mapping != nil else {
+        throw ValidationError("--image and --text need --hook attn-score or attn-map")
+      }
+      try runMatching(graph, scoring, mapping, hooks)
+    } else if mapping != nil {
+      throw ValidationError("--hook attn-map needs --image and --text")
     } else if let scoring, input.isEmpty {
       throw ValidationError(
         "--hook \(scoring.name) needs --image and --text, or --input for a bare UNet")
@@ -94,57 +101,6 @@ struct RunCommand: ParsableCommand {
         throw ValidationError("--output \(item.name)=\(item.path) repeats a name or a file")
       }
     }
-  }
-
-  // MARK: Images × captions
-
-  private func runMatching(_ path: String, _ scoring: HookSpec, _ hooks: [HookSpec]) throws {
-    guard !image.isEmpty else { throw ValidationError("--image is missing") }
-    guard !text.isEmpty else { throw ValidationError("--text is missing") }
-    guard input.isEmpty, output.isEmpty else {
-      throw ValidationError("--input and --output do not go with --image and --text; use --hook capture")
-    }
-    // What can be wrong with the command is found before any weights are touched.
-    for caption in text { try CLIPTokenizer.check(caption) }
-    if profile || trace || `repeat` != 1 {
-      throw ValidationError("--profile, --trace and --repeat do not go with --image and --text")
-    }
-    let options = try matching.options(scoring)
-    try options.check(images: image.count)
-    let images = try image.map { try RGBImage(contentsOf: $0) }
-    let loaded = try arguments.load(path)
-    let description = try PipelineDescription(from: loaded.graph)
-    let (extra, captures) = try makeHooks(hooks)
-    let size = description.imageSize
-    let job = try MatchingJob(
-      loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
-      hooks: extra, pool: arguments.pool(),
-      pixels: { images[$0].tensor(width: size, height: size) })
-    for capture in captures { try capture.checkSelection() }
-    let result = try job.run(progress: Terminal.progress("scoring"))
-    for capture in captures { try capture.finish() }
-    if result.hasUnusableScores { Terminal.note("note: some scores are infinite or not a number") }
-    for tied in result.tiedImages {
-      Terminal.note("note: \(result.images[tied]): several captions share the best score; the first is named")
-    }
-    print(json ? try result.json() : MatchingReport.table(result))
-  }
-
-  /// The hooks other than attn-score; those that capture once more, to be finished after the run.
-  private func makeHooks(_ specs: [HookSpec]) throws -> ([any Hook], [Capture]) {
-    var hooks: [any Hook] = []
-    var captures: [Capture] = []
-    for spec in specs {
-      switch spec.name {
-      case "capture":
-        let capture = try spec.makeCapture()
-        captures.append(capture)
-        hooks.append(capture)
-      case "replace": hooks.append(try spec.makeReplace())
-      default: break
-      }
-    }
-    return (hooks, captures)
   }
 
   // MARK: Any graph

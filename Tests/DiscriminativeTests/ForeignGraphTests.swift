@@ -27,9 +27,12 @@ import Testing
     }
 
     func run(
-      _ shape: String, outputs: [String]? = nil, hooks: [any Hook] = [], rewrites: Bool = true
+      _ shape: String, outputs: [String]? = nil, hooks: [any Hook] = [], rewrites: Bool = true,
+      _ change: (inout Graph, inout [String: Tensor]) throws -> Void = { _, _ in }
     ) throws -> [String: Tensor] {
-      let inputs = try inputs(shape)
+      var inputs = try inputs(shape)
+      var graph = graph
+      try change(&graph, &inputs)
       let preparation = try Preparation(
         graph, .standard, inputs: inputs.mapValues { TensorType($0.dtype, $0.shape) }, outputs: outputs,
         hooks: hooks, rewrites: rewrites ? [RuleSet.recognition, RuleSet.fusion] : [],
@@ -47,6 +50,24 @@ import Testing
         #expect(Comparison.relativeToPeak(results[info.name]!, expected) <= 2e-5, "\(info.name)")
       }
     }
+  }
+
+  /// Exports that take whole timesteps take others as well after `RealTimestep`.
+  @Test(arguments: unets) func timestepsBetweenWholeNumbers(_ name: String) throws {
+    let export = try Export(name)
+    let name = export.graph.outputs[0].name
+    func run(_ shift: Float) throws -> Tensor {
+      try export.run("a") { graph, inputs in
+        graph = try RealTimestep().apply(graph)
+        let whole = inputs["timestep"]!.converted(to: .float32)
+        inputs["timestep"] = Tensor(whole.array(of: Float.self).map { $0 + shift }, shape: whole.shape)
+      }[name]!
+    }
+    let plain = try export.run("a")[name]!
+    #expect(try run(0).isIdentical(to: plain))
+    let (near, far) = (try run(0.25), try run(1))
+    #expect(Comparison.relativeToPeak(near, plain) > 1e-6)
+    #expect(Comparison.largestDifference(near, plain) < Comparison.largestDifference(far, plain))
   }
 
   @Test(arguments: unets) func crossAttentionIsFound(_ name: String) throws {

@@ -6,12 +6,13 @@
 REFERENCE is the folder that `make_references.py` wrote for the checkpoint: its images, noise, captions and
 timesteps are used. `attention.safetensors` and `attention.json` are written into it:
 
-    own         [variant, image, caption, timestep, layer]: the pooled scores; the last image is no image, a
-                latent of zeros
-    empty       likewise for the empty caption, read at the positions of the caption
-    normalized  [variant, normalization, image, caption, timestep]: the attention term of the official layers
-    map.I.J     [words, height, width]: the words' maps of image I and caption J
-    map.wide    likewise for a latent of noise that is wider than high, the first caption and timestep
+    own           [variant, image, caption, timestep, layer]: the pooled scores; the last image is no image, a
+                  latent of zeros
+    empty         likewise for the empty caption, read at the positions of the caption
+    normalized    [variant, normalization, image, caption, timestep]: the attention term of the official layers
+    map.I.J       [words, height, width]: the words' maps of image I and caption J
+    relative.I.J  the same less the empty caption's maps at the same positions
+    map.wide      likewise for a latent of noise that is wider than high, the first caption and timestep
 
 Nothing here comes from our own programs.
 """
@@ -137,8 +138,9 @@ def compute(folder, reference):
           own[v, i, c, s] = torch.stack([pooled(e, pooling, where) for e in entries])
           empty[v, i, c, s] = torch.stack([pooled(e, pooling, where) for e in without])
         if i < 2:
-          part = word_maps(entries, words(model, caption), height, width) / len(steps)
+          part, base = (word_maps(e, words(model, caption), height, width) / len(steps) for e in (entries, without))
           maps[f"map.{i}.{c}"] = maps.get(f"map.{i}.{c}", 0) + part
+          maps[f"relative.{i}.{c}"] = maps.get(f"relative.{i}.{c}", 0) + part - base
 
   chosen = [model.layers.index(n) for n in model.official]
   term, base = own[..., chosen].mean(-1), empty[..., chosen].mean(-1)
@@ -146,7 +148,7 @@ def compute(folder, reference):
   normalized = torch.stack(
     [images, images - base[:, :2], images - term[:, 2:], images - images.mean(1, keepdim=True)], 1)
   torch.manual_seed(5)
-  wide = torch.randn(1, noise.shape[1], height, width + width // 2)
+  wide = torch.randn(1, noise.shape[1], height, 2 * width)
   maps["map.wide"] = word_maps(run(wide, steps[0], captions[0]), words(model, captions[0]), *wide.shape[-2:])
   arrays = {"own": own, "empty": empty, "normalized": normalized, **maps, "wide": wide}
   report = {

@@ -30,8 +30,9 @@ int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result
 // Frees the pixels of a result.
 void cimage_release(cimage_result *result);
 
-// Writes an 8-bit RGB PNG beside `path` and renames it to `path`. Returns 1 on success; otherwise
-// nothing is left behind and `message` holds the reason, in one line.
+// Writes an 8-bit RGB PNG beside `path` and renames it to `path`; a device or pipe is written to as it
+// is. Returns 1 on success; otherwise nothing is left behind and `message` holds the reason, in one
+// line.
 int cimage_write_png(
   const char *path, const uint8_t *pixels, uint32_t width, uint32_t height, char message[256]);
 

@@ -18,6 +18,7 @@ struct DiffusersCheckpoint {
   let vae: AutoencoderKL
   let scheduler: SchedulerDescription
   let schedule: NoiseSchedule
+  let forcesZeros: Bool?
   let unetParameters: ParameterSource
   let encoderParameters: ParameterSource
   let decoderParameters: ParameterSource
@@ -39,6 +40,7 @@ struct DiffusersCheckpoint {
     }
     let classes = ["CLIPTextModel", "CLIPTextModelWithProjection"]
     let isXL = try index.className("text_encoder_2") != nil
+    forcesZeros = isXL ? try index.forcesZerosForEmptyPrompt() : nil
     var opened: [WeightFiles?] = []
     textEncoders = try (isXL ? ["text_encoder", "text_encoder_2"] : ["text_encoder"]).map { component in
       let name = try index.className(component, oneOf: component == "text_encoder" ? classes : [classes[1]])
@@ -121,7 +123,7 @@ struct DiffusersCheckpoint {
       latentDownscale: vae.downscale, scalingFactor: vae.scalingFactor, shiftFactor: vae.shiftFactor,
       predictionType: schedule.prediction, scheduler: scheduler,
       tokenizers: tokenizers, axes: axes, timeIDs: isXL ? [size, size, 0, 0, size, size] : nil,
-      components: components, weightTypes: [])
+      components: components, weightTypes: [], forcesZerosForEmptyPrompt: forcesZeros)
   }
 
   /// Refuses components that do not fit each other.

@@ -19,6 +19,12 @@ struct ModelIndex {
     }
   }
 
+  /// SDXL's `force_zeros_for_empty_prompt`, where the file has it.
+  func forcesZerosForEmptyPrompt() throws -> Bool? {
+    let key = "force_zeros_for_empty_prompt"
+    return config.has(key) ? try config.bool(key) : nil
+  }
+
   /// The class of a component that must be there and be one of the known ones.
   func className(_ component: String, oneOf known: [String]) throws -> String {
     guard let name = try className(component) else {

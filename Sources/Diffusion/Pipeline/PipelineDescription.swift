@@ -70,6 +70,9 @@ public struct PipelineDescription: Codable, Sendable, Equatable {
   public var weightTypes: [String]
   /// Set when all elements of a batch must have one timestep, as with some exported UNets.
   public var sharesTimestep: Bool?
+  /// SDXL: whether guidance without a negative caption leads away from zeros and not from the encoding of the
+  /// empty caption; yes where the checkpoint does not say.
+  public var forcesZerosForEmptyPrompt: Bool?
 
   enum CodingKeys: String, CodingKey {
     case version, kind, scheduler, tokenizers, axes, components
@@ -82,6 +85,7 @@ public struct PipelineDescription: Codable, Sendable, Equatable {
     case timeIDs = "time_ids"
     case weightTypes = "weight_types"
     case sharesTimestep = "shares_timestep"
+    case forcesZerosForEmptyPrompt = "force_zeros_for_empty_prompt"
   }
 }
 

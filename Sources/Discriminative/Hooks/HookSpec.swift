@@ -26,6 +26,17 @@ public struct HookSpec: Sendable {
         ("normalize", "none, empty-caption, noise or images (as --normalize)"),
       ]),
     Known(
+      name: "attn-map", summary: "heat-maps of where in an image each word of a caption draws attention",
+      options: [
+        ("out", "a folder for pictures and .npy files (required)"),
+        ("layers", "official, all or patterns joined by '+' (as --layers; default all)"),
+        ("positions", "all, or content: probabilities shared by the caption's own tokens only"),
+        ("relative", "none, words (less the words' mean) or empty-caption (less the empty caption's)"),
+        ("scale", "colours for each word by itself (word) or the same for all (sheet)"),
+        ("png", "sheet, words (one picture a word) or both"),
+        ("size", "the longer side of a panel in pixels, 64 to 2048 (default 256)"),
+      ]),
+    Known(
       name: "capture", summary: "keep intermediate values of a run",
       options: [
         ("match", "pattern over names of nodes or values, such as 'unet/mid_block/*' (default: all)"),
@@ -89,6 +100,40 @@ public struct HookSpec: Sendable {
     }
     if out.hasSuffix(".safetensors") { try OutputCheck.file(out) } else { try OutputCheck.folder(out) }
     return Capture(match: self["match"].map { Glob($0) }, op: self["op"], form: form, out: out)
+  }
+
+  /// The attn-map hook of this specification, and where its maps go.
+  /// - Parameter layers: the layers when the hook does not tell.
+  /// - Throws: `DataError` when its files could not be written.
+  public func makeAttentionMap(
+    layers: LayerSelection = .all
+  ) throws -> (hook: AttentionMap, files: WordMapFiles) {
+    var files = WordMapFiles(folder: try required("out"))
+    files.pictures = try choice("png") ?? .sheet
+    files.scale = try choice("scale") ?? .word
+    if let text = self["size"] {
+      guard let size = Int(text), (64...2048).contains(size) else {
+        throw UsageError("--hook \(name): size is a number from 64 to 2048, not '\(text)'")
+      }
+      files.size = size
+    }
+    let hook = AttentionMap(
+      selection: self["layers"].map { LayerSelection($0.replacing("+", with: ",")) } ?? layers,
+      positions: try choice("positions") ?? .all, relative: try choice("relative") ?? .none)
+    try OutputCheck.folder(files.folder)
+    return (hook, files)
+  }
+
+  /// An option that is one of several words; nil when it is not given.
+  public func choice<T: RawRepresentable & CaseIterable>(
+    _ key: String
+  ) throws -> T? where T.RawValue == String {
+    guard let text = self[key] else { return nil }
+    guard let value = T(rawValue: text) else {
+      let names = T.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError("--hook \(name): \(key) is one of \(names), not '\(text)'")
+    }
+    return value
   }
 
   /// The replace hook of this specification.

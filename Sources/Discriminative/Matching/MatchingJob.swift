@@ -51,7 +51,7 @@ public final class MatchingJob {
     let tokenizers = try PipelineTokenizers(description, folder: tokenizerFolder)
     for caption in texts { try CLIPTokenizer.check(caption) }
     let grid = MatchingGrid(
-      options, tokenizers, images: imageNames, texts: texts,
+      options, tokenizers, description, images: imageNames, texts: texts,
       timesteps: try options.timesteps(of: description))
     let setup = try MatchingSetup(graph, tokenizers, options, for: grid, hooks: hooks, pool: pool)
     try self.init(setup, options, grid, texts: texts, pixels: pixels)
@@ -69,7 +69,8 @@ public final class MatchingJob {
     try options.check(images: imageNames.count)
     for caption in texts { try CLIPTokenizer.check(caption) }
     let grid = MatchingGrid(
-      options, setup.tokenizers, images: imageNames, texts: texts, timesteps: setup.timesteps)
+      options, setup.tokenizers, setup.description, images: imageNames, texts: texts,
+      timesteps: setup.timesteps)
     try setup.begin(grid)
     try self.init(setup, options, grid, texts: texts, pixels: pixels)
   }

@@ -20,6 +20,8 @@ public struct MatchingOptions: Sendable {
   public var normalize = Normalization.none
   /// Normalizations that `MatchingJob.attention` can be asked for besides `normalize`: what they need is run.
   public var baselines: Set<Normalization> = []
+  /// Runs the empty caption for a hook that wants to see it, even if the score does not need it.
+  public var includesEmptyCaption = false
   /// Nil scores nothing: the run is for the sake of hooks alone.
   public var terms: Terms? = .both
   /// Averages the attention term over the unconditional pass as well, and takes the raw output of
@@ -61,7 +63,9 @@ public struct MatchingOptions: Sendable {
   var estimateName: String { officialCompat ? "noise_pred" : "noise_estimate" }
   var needsAttention: Bool { terms == .both || terms == .attention }
   /// Whether the empty caption is run.
-  var needsEmptyCaption: Bool { needsBias || (officialCompat && terms != nil) || needs(.emptyCaption) }
+  var needsEmptyCaption: Bool {
+    needsBias || (officialCompat && terms != nil) || needs(.emptyCaption) || includesEmptyCaption
+  }
   /// Whether a latent of zeros is run beside the images.
   var needsPureNoise: Bool { needs(.noise) }
   func needs(_ kind: Normalization) -> Bool {

@@ -7,9 +7,9 @@ public struct CaptionTokens: Sendable {
   public let pieces: [[CLIPTokenizer.Token]]
 
   /// - Parameter tokenizers: with the number of ids that each gives, start and end included.
-  init(_ text: String, _ tokenizers: [(tokenizer: CLIPTokenizer, length: Int)]) {
+  public init(_ text: String, _ tokenizers: [(tokenizer: CLIPTokenizer, length: Int)]) {
     self.text = text
-    pieces = tokenizers.map { Array($0.tokenizer.tokens(for: text).prefix($0.length - 2)) }
+    pieces = tokenizers.map { Array($0.tokenizer.tokens(for: text).prefix(max($0.length - 2, 0))) }
   }
 
   /// The position of a caption's first token, behind the start token.

@@ -70,6 +70,16 @@ struct RGBImageTests {
     #expect(folder.names == ["taken"])
   }
 
+  /// What is no regular file is written to; a file in its place would take a device away.
+  @Test func devicesStay() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/null.png"
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/dev/null")
+    try RGBImage(width: 1, height: 1, pixels: [1, 2, 3]).writePNG(to: path)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
+    #expect(folder.names == ["null.png"])
+  }
+
   @Test func notAnImage() throws {
     let folder = try TemporaryFolder()
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import ONNXWire
@@ -15,6 +16,15 @@ struct JSONTests {
     #expect(try JSON(parsing: "-0") == .int(0))
     #expect(try JSON(parsing: "[]") == .array([]))
     #expect(try JSON(parsing: #"{"a":1,"a":2}"#) == .object(["a": .int(2)]))
+  }
+
+  /// Values are the same after Foundation's coders have written and read them.
+  @Test func coding() throws {
+    let value = JSON.object([
+      "a": .array([.int(1), .double(-2.5), .bool(true), .null, .string("x\n")]), "b": .object([:]),
+      "big": .int(.max), "flag": .bool(false),
+    ])
+    #expect(try JSONDecoder().decode(JSON.self, from: JSONEncoder().encode(value)) == value)
   }
 
   @Test(arguments: [

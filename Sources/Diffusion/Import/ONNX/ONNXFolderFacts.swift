@@ -11,6 +11,7 @@ struct ONNXFolderFacts {
   private let scalingFactor: Double
   private let shiftFactor: Double?
   private let positions: Int
+  private let forcesZeros: Bool?
 
   /// - Throws: `DataError` that names the file and the key.
   init(_ folder: String, unet: ONNXPart) throws {
@@ -42,6 +43,8 @@ struct ONNXFolderFacts {
     shiftFactor = try vae.flatMap { $0.has("shift_factor") ? try $0.double("shift_factor") : nil }
     let text = try ONNXFolderFacts.config(folder, ["text_encoder"])
     positions = try text?.int("max_position_embeddings", in: ConfigFile.sizes, default: 77) ?? 77
+    let hasIndex = FolderListing.exists("\(folder)/model_index.json")
+    forcesZeros = hasIndex ? try ModelIndex(folder).forcesZerosForEmptyPrompt() : nil
   }
 
   /// The first `config.json` that one of the folders has.
@@ -79,6 +82,7 @@ struct ONNXFolderFacts {
       components: Dictionary(
         uniqueKeysWithValues: scopes.map { ($0, .init(className: "ONNX", folder: $0)) }),
       weightTypes: ["float32"],
-      sharesTimestep: ONNXFolderFacts.takesOneTimestep(unet) ? true : nil)
+      sharesTimestep: ONNXFolderFacts.takesOneTimestep(unet) ? true : nil,
+      forcesZerosForEmptyPrompt: isXL ? forcesZeros : nil)
   }
 }

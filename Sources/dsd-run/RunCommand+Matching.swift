@@ -1,0 +1,74 @@
+import CommandLineSupport
+import Foundation
+
+extension RunCommand {
+  /// Images × captions: scores, maps or both.
+  func runMatching(
+    _ path: String, _ scoring: HookSpec?, _ mapping: HookSpec?, _ hooks: [HookSpec]
+  ) throws {
+    guard !image.isEmpty else { throw ValidationError("--image is missing") }
+    guard !text.isEmpty else { throw ValidationError("--text is missing") }
+    guard input.isEmpty, output.isEmpty else {
+      throw ValidationError("--input and --output do not go with --image and --text; use --hook capture")
+    }
+    // What can be wrong with the command is found before any weights are touched.
+    for caption in text { try CLIPTokenizer.check(caption) }
+    if profile || trace || `repeat` != 1 {
+      throw ValidationError("--profile, --trace and --repeat do not go with --image and --text")
+    }
+    var options = try matching.options(scoring)
+    if scoring == nil { options.terms = nil }
+    let maps = try mapping?.makeAttentionMap(layers: matching.layers.map { LayerSelection($0) } ?? .all)
+    options.includesEmptyCaption = maps?.hook.needsEmptyCaption ?? false
+    try options.check(images: image.count)
+    let images = try image.map { try RGBImage(contentsOf: $0) }
+    let loaded = try arguments.load(path)
+    let description = try PipelineDescription(from: loaded.graph)
+    let (extra, captures) = try makeHooks(hooks)
+    let size = description.imageSize
+    let job = try MatchingJob(
+      loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
+      hooks: (maps.map { [$0.hook] } ?? []) + extra, pool: arguments.pool(),
+      pixels: { images[$0].tensor(width: size, height: size) })
+    for capture in captures { try capture.checkSelection() }
+    let result = try job.run(progress: Terminal.progress(scoring == nil ? "mapping" : "scoring"))
+    for capture in captures { try capture.finish() }
+    if let maps { try write(maps, images, prints: scoring == nil) }
+    guard scoring != nil else { return }
+    if result.hasUnusableScores { Terminal.note("note: some scores are infinite or not a number") }
+    for tied in result.tiedImages {
+      Terminal.note("note: \(result.images[tied]): several captions share the best score; the first is named")
+    }
+    print(json ? try result.json() : MatchingReport.table(result))
+  }
+
+  /// Writes the maps of every image and caption.
+  /// - Parameter prints: whether the pictures' paths are the program's output.
+  private func write(
+    _ maps: (hook: AttentionMap, files: WordMapFiles), _ images: [RGBImage], prints: Bool
+  ) throws {
+    for (i, photo) in images.enumerated() {
+      for j in text.indices {
+        let paths = try maps.files.write(maps.hook.maps(image: i, text: j), image: i, text: j, photo: photo)
+        if prints { for path in paths { print(path) } }
+      }
+    }
+  }
+
+  /// The hooks other than attn-score and attn-map; those that capture once more, to be finished after the run.
+  func makeHooks(_ specs: [HookSpec]) throws -> ([any Hook], [Capture]) {
+    var hooks: [any Hook] = []
+    var captures: [Capture] = []
+    for spec in specs {
+      switch spec.name {
+      case "capture":
+        let capture = try spec.makeCapture()
+        captures.append(capture)
+        hooks.append(capture)
+      case "replace": hooks.append(try spec.makeReplace())
+      default: break
+      }
+    }
+    return (hooks, captures)
+  }
+}
