@@ -30,7 +30,8 @@ public struct EvaluationReport {
       let lines = ([header, rule] + rows).map { "| " + $0.map(escaped).joined(separator: " | ") + " |" }
       return "**\(escaped(title(group)))**\n\n" + lines.joined(separator: "\n")
     }
-    return ([notes.map { "- \(escaped($0))" }.joined(separator: "\n")] + blocks).joined(separator: "\n\n") + "\n"
+    return ([notes.map { "- \(escaped($0))" }.joined(separator: "\n")] + blocks).joined(separator: "\n\n")
+      + "\n"
   }
 
   private func escaped(_ text: String) -> String {

@@ -62,7 +62,8 @@ public final class MatchingSetup {
     let pureNoise = options.needsPureNoise ? PureNoise() : nil
     let others = (pureNoise.map { [$0] } ?? []) + hooks
     self.hooks = (options.needsAttention ? [score] : []) + others
-    let first = grid ?? MatchingGrid(options, tokenizers, description, images: [], texts: [], timesteps: timesteps)
+    let first =
+      grid ?? MatchingGrid(options, tokenizers, description, images: [], texts: [], timesteps: timesteps)
     for case let hook as any MatchingHook in self.hooks { try hook.willMatch(first) }
     plan = try MatchingPlan(graph, description, options, score: score, hooks: others, pool: pool).plan
     try pureNoise?.checkSelection()
