@@ -19,10 +19,10 @@ public struct GraphArguments: ParsableArguments {
     }
   }
 
+  public var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
   /// A pool of the asked-for size.
-  public func pool() -> ThreadPool {
-    ThreadPool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-  }
+  public func pool() -> ThreadPool { ThreadPool(threads: threadCount) }
 
   /// Reads, checks and binds a graph file.
   /// - Parameter needsWeights: whether a graph without its weights is an error.

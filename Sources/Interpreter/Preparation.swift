@@ -96,6 +96,25 @@ public struct Preparation {
     self.graph = graph
   }
 
+  /// The same graph with the same constants, for plans that run beside those of another preparation.
+  /// - Parameters:
+  ///   - pool: the threads of the plans.
+  ///   - hook: gives the hook that stands for one of the other's.
+  init(
+    beside other: Preparation, pool: ThreadPool, hook: (any Hook) throws -> any Hook
+  ) rethrows {
+    graph = other.graph
+    operators = other.operators
+    types = other.types
+    supplied = other.supplied
+    self.pool = pool
+    attachments = try other.attachments.map {
+      Attachment(
+        hook: try hook($0.hook), node: $0.node, values: $0.values, alters: $0.alters,
+        inputCount: $0.inputCount)
+    }
+  }
+
   /// The values that can be computed from what is fed and that no other such value needs.
   private static func runnableSinks(_ graph: Graph, _ fed: [String: TensorType]) -> [String] {
     var known = Set(fed.keys).union(graph.initializers.keys)

@@ -4,11 +4,11 @@ import CommandLineSupport
 struct Tools: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dsd",
-    abstract: "Turn checkpoints into graph files, look into them, and make images with them.",
+    abstract: "Turn checkpoints into graph files, look into them, measure them, and make images with them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self,
-      OperatorsCommand.self, GenerateCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, GenerateCommand.self, TokenizeCommand.self,
+      NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self,
     ])
 }
 

@@ -26,7 +26,10 @@ enum Commands {
   }()
 
   /// Runs `dsd` or `dsd-run` and waits for it.
-  static func run(_ program: String, _ arguments: [String], asNobody: Bool = false) throws -> Outcome {
+  /// - Parameter killedAfter: seconds after which it is killed without warning.
+  static func run(
+    _ program: String, _ arguments: [String], asNobody: Bool = false, killedAfter seconds: String? = nil
+  ) throws -> Outcome {
     let process = Process()
     let path = "\(folder)/\(program)"
     // Files rather than pipes, so that neither side waits for the other.
@@ -43,11 +46,16 @@ enum Commands {
       open.waitUntilExit()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
       process.arguments = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments
+    } else if let seconds {
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+      process.arguments = ["-s", "KILL", seconds, path] + arguments
     } else {
       process.executableURL = URL(fileURLWithPath: path)
       process.arguments = arguments
     }
-    for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil) }
+    for name in ["out", "err"] {
+      _ = FileManager.default.createFile(atPath: "\(scratch)/\(name)", contents: nil)
+    }
     process.standardOutput = FileHandle(forWritingAtPath: "\(scratch)/out")
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/err")
     process.standardInput = FileHandle.nullDevice

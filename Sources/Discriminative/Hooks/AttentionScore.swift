@@ -34,9 +34,18 @@ public final class AttentionScore: MatchingHook {
     self.batch = batch
   }
 
+  /// A hook that reads the same nodes of a plan beside this one's.
+  func twin() -> AttentionScore {
+    let twin = AttentionScore(selection: selection, pooling: pooling, positions: positions, batch: batch)
+    twin.layers = layers
+    twin.chosen = chosen
+    return twin
+  }
+
   /// - Throws: `DataError` when a caption without words is to be read at its words.
   public func willMatch(_ grid: MatchingGrid) throws {
     self.grid = grid
+    records = [:]
     guard positions == .content else { return }
     for caption in grid.texts where caption.content.isEmpty {
       throw DataError("--positions content: the caption “\(caption.text)” has no tokens of its own")

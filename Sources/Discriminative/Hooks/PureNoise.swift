@@ -3,16 +3,14 @@ import Interpreter
 
 /// Puts zeros in the place of the latent at one image index of a matching job: the UNet sees the timestep's
 /// noise as the schedule scales it, and no image.
-final class PureNoise: Hook {
+final class PureNoise: MatchingHook {
   let name = "pure-noise"
   let view = HookView.source
   private static let latent = "latent"
-  /// The image index.
-  let image: Int
-
+  private var image: Int?
   private var isAttached = false
 
-  init(image: Int) { self.image = image }
+  func willMatch(_ grid: MatchingGrid) { image = grid.pureNoise }
 
   func selects(_ node: Node, in context: HookContext) throws -> Demand? {
     guard let output = node.outputs.firstIndex(of: PureNoise.latent) else { return nil }
@@ -29,7 +27,7 @@ final class PureNoise: Hook {
   }
 
   func didRun(_ node: Node, _ values: inout [Tensor], at position: SweepPosition) throws {
-    guard position[.image] == image else { return }
+    guard let image, position[.image] == image else { return }
     values[0] = .zeros(values[0].dtype, values[0].shape)
   }
 }

@@ -1,3 +1,4 @@
+import Diffusion
 import Interpreter
 
 /// What the indices of a matching job's positions stand for.
@@ -15,6 +16,19 @@ public struct MatchingGrid: Sendable {
 
   /// Extents of the latent.
   public let latentHeight, latentWidth: Int
+
+  init(
+    _ options: MatchingOptions, _ tokenizers: PipelineTokenizers, _ description: PipelineDescription,
+    images: [String], texts: [String], timesteps: [Int]
+  ) {
+    let latentSize = description.imageSize / description.latentDownscale
+    self.init(
+      images: images,
+      captions: (texts + (options.needsEmptyCaption ? [""] : [])).map { tokenizers.tokens($0) },
+      timesteps: timesteps, emptyCaption: options.needsEmptyCaption ? texts.count : nil,
+      pureNoise: options.needsPureNoise ? images.count : nil, latentHeight: latentSize,
+      latentWidth: latentSize)
+  }
 
   /// - Parameter captions: with the empty caption that the job adds, if it does, at the end.
   public init(
@@ -48,6 +62,7 @@ public struct MatchingGrid: Sendable {
 
 /// A hook that has to know what the positions of a matching job stand for.
 public protocol MatchingHook: Hook {
-  /// Called once, before planning.
+  /// Called before planning, and again before each further job of the same `MatchingSetup`. A setup that is planned
+  /// ahead of its jobs hands over a grid without images and captions first.
   func willMatch(_ grid: MatchingGrid) throws
 }

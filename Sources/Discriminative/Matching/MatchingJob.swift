@@ -10,24 +10,27 @@ import Rewrites
 /// attention(i,c,t) is the mean over the selected layers of s_l, bias(i,c,t) = ‖ε − ε̂(z_t, ∅)‖₂ −
 /// ‖ε − ε̂(z_t, c)‖₂, and score(i,c) the mean over t of their sum.
 public final class MatchingJob {
-  public let description: PipelineDescription
+  public let setup: MatchingSetup
   public let options: MatchingOptions
-  public let timesteps: [Int]
   public let texts: [String]
   public let imageNames: [String]
-  /// The graph cut into stages by axes.
-  public let plan: SweepPlan
   /// Counts how often each stage ran; set by `run`.
   public private(set) var lastRun: SweepRun?
+  /// ‖ε − ε̂‖₂ `[image][text, the empty caption last][timestep]`; set by `run` when the bias was asked for.
+  public private(set) var errors: [[[Double]]] = []
 
   /// What the positions of the sweep stand for.
   public let grid: MatchingGrid
-  /// The hook that reads the attention term.
-  public let score: AttentionScore
   private let pixels: (Int) throws -> Tensor
   private let tokens: [String: [Tensor]]
-  private let noise: Tensor
   private let posteriorNoise: Tensor?
+
+  public var description: PipelineDescription { setup.description }
+  public var timesteps: [Int] { setup.timesteps }
+  /// The graph cut into stages by axes.
+  public var plan: SweepPlan { setup.plan }
+  /// The hook that reads the attention term.
+  public var score: AttentionScore { setup.score }
 
   /// Prepares the job: nothing but the plan is computed.
   /// - Parameters:
@@ -38,73 +41,58 @@ public final class MatchingJob {
   ///   - pixels: gives an image as `[1, 3, height, width]` in −1…1, each once unless memory runs short.
   /// - Throws: `DataError` for captions that are too long, timesteps out of range, noise of another shape, and
   ///   all that preparing the graph finds; `UsageError` for options that do not go together.
-  public init(
+  public convenience init(
     _ graph: Graph, tokenizerFolder: String, imageNames: [String], texts: [String],
     options: MatchingOptions, hooks: [any Hook] = [], pool: ThreadPool,
     pixels: @escaping (Int) throws -> Tensor
   ) throws {
-    description = try PipelineDescription(from: graph)
+    let description = try PipelineDescription(from: graph)
     try options.check(images: imageNames.count)
+    let tokenizers = try PipelineTokenizers(description, folder: tokenizerFolder)
+    for caption in texts { try CLIPTokenizer.check(caption) }
+    let grid = MatchingGrid(
+      options, tokenizers, description, images: imageNames, texts: texts,
+      timesteps: try options.timesteps(of: description))
+    let setup = try MatchingSetup(graph, tokenizers, options, for: grid, hooks: hooks, pool: pool)
+    try self.init(setup, options, grid, texts: texts, pixels: pixels)
+  }
+
+  /// The next job of a setup; an earlier one's results in hooks are gone.
+  /// - Parameter memoryBudget: bytes for values held between passes; the setup's own when nil.
+  /// - Throws: `DataError` for captions that are too long, or that a hook refuses.
+  public convenience init(
+    _ setup: MatchingSetup, imageNames: [String], texts: [String], memoryBudget: Int? = nil,
+    pixels: @escaping (Int) throws -> Tensor
+  ) throws {
+    var options = setup.options
+    if let memoryBudget { options.memoryBudget = memoryBudget }
+    try options.check(images: imageNames.count)
+    for caption in texts { try CLIPTokenizer.check(caption) }
+    let grid = MatchingGrid(
+      options, setup.tokenizers, setup.description, images: imageNames, texts: texts,
+      timesteps: setup.timesteps)
+    try setup.begin(grid)
+    try self.init(setup, options, grid, texts: texts, pixels: pixels)
+  }
+
+  private init(
+    _ setup: MatchingSetup, _ options: MatchingOptions, _ grid: MatchingGrid, texts: [String],
+    pixels: @escaping (Int) throws -> Tensor
+  ) throws {
+    self.setup = setup
     self.options = options
+    self.grid = grid
     self.texts = texts
-    self.imageNames = imageNames
     self.pixels = pixels
-
-    let trainTimesteps = description.scheduler.trainTimesteps
-    guard options.timesteps != nil || options.samples <= trainTimesteps else {
-      throw DataError(
-        "--samples: \(options.samples) is too many, the schedule has \(trainTimesteps) noise levels")
-    }
-    timesteps = options.timesteps ?? MatchingOptions.spread(options.samples, over: trainTimesteps)
-    for t in timesteps where t < 0 || t >= trainTimesteps {
-      throw DataError("--timesteps: \(t) is out of range, the schedule has 0 to \(trainTimesteps - 1)")
-    }
-
-    let size = description.imageSize
-    let latentSize = size / description.latentDownscale
-    let latentShape = [description.latentChannels, latentSize, latentSize]
-    var generator = TorchGenerator(seed: options.seed)
-    let noiseShape = [timesteps.count] + latentShape
-    let drawn = generator.randn(noiseShape)
-    if let given = options.noise {
-      guard given.dtype.isFloat, given.shape == noiseShape else {
-        throw DataError(
-          "--noise: is \(given.dtype)\(Shape.text(given.shape)), this job needs float32\(Shape.text(noiseShape))"
-        )
-      }
-      noise = given.converted(to: .float32)
-    } else {
-      noise = drawn
-    }
-
-    posteriorNoise = options.latent == .sample ? generator.randn([imageNames.count] + latentShape) : nil
-
-    let captions = texts + (options.needsEmptyCaption ? [""] : [])
+    imageNames = grid.images
+    posteriorNoise = setup.posteriorNoise(images: imageNames.count)
     var tokens: [String: [Tensor]] = [:]
-    var tokenizers: [(tokenizer: CLIPTokenizer, length: Int)] = []
-    for spec in description.tokenizers {
-      let tokenizer = try CLIPTokenizer(folder: "\(tokenizerFolder)/\(spec.folder)")
-      tokenizers.append((tokenizer, spec.maxLength))
-      tokens[spec.input] = try captions.map { caption in
-        Tensor(try tokenizer.ids(for: caption, length: spec.maxLength), shape: [1, spec.maxLength])
+    for caption in grid.captions {
+      for (input, ids) in try setup.tokenizers.ids(caption.text) {
+        tokens[input, default: []].append(Tensor(ids, shape: [1, ids.count]))
       }
     }
     self.tokens = tokens
-
-    grid = MatchingGrid(
-      images: imageNames, captions: captions.map { CaptionTokens($0, tokenizers) }, timesteps: timesteps,
-      emptyCaption: options.needsEmptyCaption ? texts.count : nil,
-      pureNoise: options.needsPureNoise ? imageNames.count : nil, latentHeight: latentSize,
-      latentWidth: latentSize)
-    score = AttentionScore(
-      selection: options.layers, pooling: options.pooling, positions: options.positions)
-    for case let hook as any MatchingHook in [score] + hooks { try hook.willMatch(grid) }
-    let pureNoise = grid.pureNoise.map { PureNoise(image: $0) }
-    let ownHooks: [any Hook] = pureNoise.map { [$0] } ?? []
-    plan = try MatchingPlan(
-      graph, description, options, score: score, hooks: ownHooks + hooks, pool: pool
-    ).plan
-    try pureNoise?.checkSelection()
   }
 
   /// The extents of the sweep, the empty caption and the image of pure noise included.
@@ -124,7 +112,7 @@ public final class MatchingJob {
     let total = counts.values.reduce(1, *) - skipped
     var done = 0
     let row = [Double](repeating: 0, count: timesteps.count)
-    var errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
+    errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
     let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
     lastRun = run
     progress?(0, total)
@@ -138,7 +126,7 @@ public final class MatchingJob {
         let text = position[.text]!
         if options.needsBias, image < imageNames.count, let estimate = outputs[options.estimateName] {
           errors[image][text][step] = try MatchingJob.distance(
-            noise.rows(step..<step + 1), estimate.converted(to: .float32))
+            setup.noise.rows(step..<step + 1), estimate.converted(to: .float32))
         }
         done += 1
         progress?(done, total)
@@ -147,7 +135,7 @@ public final class MatchingJob {
       images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),
       options: options,
       attention: options.needsAttention ? try attention(of: score, normalize: options.normalize) : nil,
-      bias: options.needsBias ? bias(errors) : nil)
+      bias: options.needsBias ? bias() : nil)
   }
 
   private func feed(_ input: String, _ position: SweepPosition) throws -> Tensor {
@@ -159,7 +147,7 @@ public final class MatchingJob {
     case "timestep": return Tensor([Int64(timesteps[position[.timestep]!])], shape: [1])
     case "noise":
       let step = position[.timestep]!
-      return noise.rows(step..<step + 1)
+      return setup.noise.rows(step..<step + 1)
     case "time_ids":
       return Tensor((description.timeIDs ?? []).map { Float($0) }, shape: [1, 6])
     case SampleLatent.input:
@@ -189,7 +177,7 @@ public final class MatchingJob {
   }
 
   /// `[image][text][timestep]`
-  private func bias(_ errors: [[[Double]]]) -> [[[Double]]] {
+  private func bias() -> [[[Double]]] {
     imageNames.indices.map { image in
       texts.indices.map { text in
         timesteps.indices.map { errors[image][texts.count][$0] - errors[image][text][$0] }

@@ -1,3 +1,4 @@
+import Diffusion
 import GraphIR
 
 /// How a matching job scores: the options of `attn-score`.
@@ -41,6 +42,20 @@ public struct MatchingOptions: Sendable {
   /// Timesteps in the middle of `samples` equal parts of the schedule.
   static func spread(_ samples: Int, over count: Int) -> [Int] {
     (0..<samples).map { (2 * $0 + 1) * count / (2 * samples) }
+  }
+
+  /// The noise levels of a job.
+  /// - Throws: `DataError` when they are not in the schedule.
+  func timesteps(of description: PipelineDescription) throws -> [Int] {
+    let count = description.scheduler.trainTimesteps
+    guard timesteps != nil || samples <= count else {
+      throw DataError("--samples: \(samples) is too many, the schedule has \(count) noise levels")
+    }
+    let chosen = timesteps ?? MatchingOptions.spread(samples, over: count)
+    for t in chosen where t < 0 || t >= count {
+      throw DataError("--timesteps: \(t) is out of range, the schedule has 0 to \(count - 1)")
+    }
+    return chosen
   }
 
   var needsBias: Bool { terms == .both || terms == .bias }

@@ -14,6 +14,12 @@ public struct AttentionLayer: Sendable, Equatable {
   /// The name of the node.
   public let node: String
 
+  init(name: String, role: Role, node: String) {
+    self.name = name
+    self.role = role
+    self.node = node
+  }
+
   /// Reads the tags of an attention node, and finds out what they do not say.
   ///
   /// Without tags a layer is cross-attention when its keys do not depend on something that its queries depend

@@ -98,6 +98,17 @@ public final class SweepPlan {
     self.stages = stages
   }
 
+  /// A plan that runs beside another: it shares graph and constants, and has memory of its own.
+  /// - Parameters:
+  ///   - pool: its threads.
+  ///   - hook: gives the hook that stands for one of the other's.
+  public convenience init(
+    beside other: SweepPlan, pool: ThreadPool, hook: (any Hook) throws -> any Hook
+  ) throws {
+    try self.init(
+      Preparation(beside: other.preparation, pool: pool, hook: hook), axes: other.axes, order: other.order)
+  }
+
   private static func text(_ axes: Set<Axis>, _ order: [Axis]) -> String {
     order.enumerated().filter { axes.contains($1) }.map { String($0.offset) }.joined()
   }

@@ -18,15 +18,19 @@ struct Convolution<T: MatrixScalar> {
     let imageTiles = (shape.batch + plan.images - 1) / plan.images
     let positionTiles = (shape.outputs + plan.positions - 1) / plan.positions
     let rowTiles = (shape.outputChannels + plan.rows - 1) / plan.rows
-    context.pool.forEachWithSlot(shape.groups * imageTiles * positionTiles * rowTiles) { item, slot in
-      let row = item % rowTiles * plan.rows
-      let position = item / rowTiles % positionTiles * plan.positions
-      let image = item / (rowTiles * positionTiles) % imageTiles * plan.images
+    // Row tiles share what they unfold where one thread computes them all: the products are the same.
+    let sharesRows = context.pool.threadCount == 1 && plan.images == 1
+    let parts = sharesRows ? 1 : rowTiles
+    let rows = sharesRows ? shape.outputChannels : plan.rows
+    context.pool.forEachWithSlot(shape.groups * imageTiles * positionTiles * parts) { item, slot in
+      let row = item % parts * plan.rows
+      let position = item / parts % positionTiles * plan.positions
+      let image = item / (parts * positionTiles) % imageTiles * plan.images
       run(
-        group: item / (rowTiles * positionTiles * imageTiles),
+        group: item / (parts * positionTiles * imageTiles),
         images: image..<min(shape.batch, image + plan.images),
         positions: position..<min(shape.outputs, position + plan.positions),
-        rows: row..<min(shape.outputChannels, row + plan.rows), scratch.pointer(slot))
+        rows: row..<min(shape.outputChannels, row + rows), scratch.pointer(slot))
     }
   }
 
@@ -69,9 +73,12 @@ struct Convolution<T: MatrixScalar> {
           x + first * shape.inputs, count, positions, columns,
           scratch + (image - images.lowerBound) * positions.count)
       }
-      T.gemm(
-        false, false, rows.count, columns, count * shape.taps, 1,
-        w + firstRow * depth + channel * shape.taps, depth, scratch, columns, 1, target, stride)
+      for row in Swift.stride(from: 0, to: rows.count, by: plan.rows) {
+        T.gemm(
+          false, false, min(plan.rows, rows.count - row), columns, count * shape.taps, 1,
+          w + (firstRow + row) * depth + channel * shape.taps, depth, scratch, columns, 1,
+          target + row * stride, stride)
+      }
     }
     guard gathers else { return }
     for image in images {
@@ -90,6 +97,9 @@ struct Convolution<T: MatrixScalar> {
     _ target: UnsafeMutablePointer<T>
   ) {
     let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    if depth == ConvolutionAxis(), height.stride == 1, width.stride == 1, width.output == width.input {
+      return unfoldMoved(source, channels, positions, stride, target)
+    }
     var line = target
     for channel in 0..<channels {
       let plane = source + channel * shape.inputs
@@ -117,6 +127,47 @@ struct Convolution<T: MatrixScalar> {
             }
             line += stride
           }
+        }
+      }
+    }
+  }
+
+  /// `unfold` where neighbours in the output meet neighbours in the input: a tap's line is the plane moved by a
+  /// constant, with zeros where that leads over an edge.
+  private func unfoldMoved(
+    _ source: UnsafePointer<T>, _ channels: Int, _ positions: Range<Int>, _ stride: Int,
+    _ target: UnsafeMutablePointer<T>
+  ) {
+    let (height, width) = (shape.axes[1], shape.axes[2])
+    var line = target - positions.lowerBound
+    for channel in 0..<channels {
+      let plane = source + channel * shape.inputs
+      for tapHeight in 0..<height.kernel {
+        let down = tapHeight * height.dilation - height.padding
+        for tapWidth in 0..<width.kernel {
+          let right = tapWidth * width.dilation - width.padding
+          let move = down * width.input + right
+          // Of the positions that meet a row of the input, those that meet the plane at all; the others of them
+          // are in columns that lead over an edge.
+          let first = min(
+            max(positions.lowerBound, -down * width.input, -move), positions.upperBound)
+          let last = max(
+            first,
+            min(positions.upperBound, (height.input - down) * width.input, shape.inputs - move))
+          (line + positions.lowerBound).update(repeating: 0, count: first - positions.lowerBound)
+          (line + first).update(from: plane + (first + move), count: last - first)
+          (line + last).update(repeating: 0, count: positions.upperBound - last)
+          let columns =
+            right < 0 ? 0..<min(-right, width.input) : max(0, width.input - right)..<width.input
+          for column in columns {
+            var position = first / width.input * width.input + column
+            if position < first { position += width.input }
+            while position < last {
+              line[position] = 0
+              position += width.input
+            }
+          }
+          line += stride
         }
       }
     }

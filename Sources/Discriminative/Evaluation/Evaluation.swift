@@ -1,0 +1,169 @@
+import Foundation
+import GraphIR
+import Interpreter
+import ONNXWire
+
+/// A model's answers to the items of a benchmark: their terms, computed once and kept in a file, and the table of
+/// accuracies.
+public final class Evaluation {
+  public let items: [EvaluationItem]
+  public let options: EvaluationOptions
+  public let timesteps: [Int]
+  /// Names of the cross-attention layers; empty when the attention term is not asked for.
+  public let layers: [String]
+  /// The table's rows.
+  public let choices: [ScoreChoice]
+  /// How many items ran beside each other.
+  public private(set) var workerCount = 0
+
+  private let graph: Graph
+  private let tokenizers: PipelineTokenizers
+  private let images: ImageSource
+  private let keys: [String]
+  private let file: ResultsFile?
+  private let shape: TermShape
+  private var terms: [String: MatchingTerms]
+  private var first: EvaluationWorker?
+
+  /// Reads what is known already; the graph is planned only where the results cannot tell its layers.
+  /// - Parameters:
+  ///   - results: where terms are kept; in memory alone when nil.
+  /// - Throws: `DataError` that names the item's file and line, or the file that cannot be used.
+  public init(
+    _ loaded: LoadedGraph, items: [EvaluationItem], images: ImageSource, options: EvaluationOptions,
+    results: String? = nil
+  ) throws {
+    graph = loaded.graph
+    self.items = items
+    self.images = images
+    self.options = options
+    let description = try PipelineDescription(from: graph)
+    timesteps = try options.matching.timesteps(of: description)
+    tokenizers = try PipelineTokenizers(description, folder: loaded.assets)
+    let key = try ItemKey(tokenizers, images)
+    keys = try items.map { item in
+      do { return try key.hex(item) } catch let error as DataError { throw error.at(item.place) }
+    }
+
+    let known = try results.flatMap { try ResultsFile.header(of: $0) }
+    if known == nil {
+      first = try EvaluationWorker(
+        graph, tokenizers, options, options.shape, images, pool: ThreadPool(threads: options.threads))
+    }
+    let layers = known?.layers ?? first!.layers
+    self.layers = layers
+    choices = try options.choices(layers: layers)
+    if let results {
+      let wanted = try Evaluation.header(loaded, options, timesteps, layers)
+      let file = try ResultsFile(path: results, wanted: wanted)
+      self.file = file
+      shape = file.header.shape
+      terms = file.terms
+    } else {
+      file = nil
+      shape = options.shape
+      terms = [:]
+    }
+  }
+
+  private static func header(
+    _ loaded: LoadedGraph, _ options: EvaluationOptions, _ timesteps: [Int], _ layers: [String]
+  ) throws -> ResultsHeader {
+    var graph = SHA256()
+    try MappedFile.withBytes(of: loaded.path) { graph.update($0) }
+    let noise = options.matching.noise.map { noise in
+      var hash = SHA256()
+      hash.update("\(noise.dtype)\(noise.shape)")
+      hash.update(UnsafeRawBufferPointer(start: noise.pointer, count: noise.byteCount))
+      return hash.hex
+    }
+    return ResultsHeader(
+      graph: graph.hex, weights: WeightDigest.hex(of: loaded.graph), timesteps: timesteps,
+      seed: options.matching.seed, noise: noise, latent: options.matching.latent.rawValue,
+      officialCompat: options.matching.officialCompat, score: (options.matching.terms ?? .both).rawValue,
+      shape: options.shape, layers: layers)
+  }
+
+  /// Places of the items whose terms are not there yet, one for each key.
+  public var pending: [Int] {
+    var seen = Set(terms.keys)
+    return items.indices.filter { seen.insert(keys[$0]).inserted }
+  }
+
+  /// Progress of a run.
+  public struct Progress: Sendable {
+    /// Items, those that were there before included.
+    public var items, allItems: Int
+    /// Positions of the sweeps of this run: pairs times timesteps.
+    public var passes, allPasses: Int
+  }
+
+  /// Computes the terms that are missing, several items beside each other where the model is small.
+  ///
+  /// Every item is kept as soon as it and those before it are done. Terms do not depend on the number of threads.
+  /// - Parameter progress: told after each item, from any thread but one at a time.
+  /// - Throws: `DataError` with the item's place; what was computed until then is kept.
+  public func run(progress: ((Progress) -> Void)? = nil) throws {
+    let pending = pending
+    guard !pending.isEmpty else { return }
+    let workers = try makeWorkers(pending.count)
+    workerCount = workers.count
+    let budget = options.matching.memoryBudget / workers.count
+    func passes(_ place: Int) -> Int {
+      let item = items[place]
+      let captions = item.texts.count + (shape.hasEmptyCaption ? 1 : 0)
+      let pureNoise =
+        shape.hasPureNoise ? item.texts.count + (options.matching.officialCompat ? 1 : 0) : 0
+      return (item.images.count * captions + pureNoise) * timesteps.count
+    }
+    let queue = EvaluationQueue(workers) { [items, keys, file] place, terms in
+      try file?.append(items[pending[place]], key: keys[pending[place]], terms)
+    }
+    var state = Progress(
+      items: items.count - pending.count, allItems: items.count, passes: 0,
+      allPasses: pending.reduce(0) { $0 + passes($1) })
+    progress?(state)
+    try queue.run(pending.count) { [items] place, worker in
+      let item = items[pending[place]]
+      do { return try worker.terms(of: item, budget: budget) } catch let error as DataError {
+        throw error.at(item.place)
+      }
+    } finished: { place, terms in
+      self.terms[keys[pending[place]]] = terms
+      state.items += 1
+      state.passes += passes(pending[place])
+      progress?(state)
+    }
+    try file?.sync()
+  }
+
+  /// The terms of an item, by its place; nil before `run` has been through.
+  public func terms(of place: Int) -> MatchingTerms? { terms[keys[place]] }
+
+  /// The table of all items.
+  /// - Throws: `DataError` before `run` has been through.
+  public func table() throws -> EvaluationTable {
+    let answered = try zip(items, keys).map { item, key in
+      guard let terms = terms[key] else { throw DataError("\(item.place): the item has not been run") }
+      return (item: item, terms: terms)
+    }
+    return EvaluationTable(answered, choices: choices)
+  }
+
+  /// Passes of this many multiply-adds keep the threads of one pool busy; smaller ones do not.
+  private static let largePass = 8_000_000_000
+
+  /// One worker with all threads for a large model, else one a thread.
+  private func makeWorkers(_ items: Int) throws -> [EvaluationWorker] {
+    if first == nil || shape != options.shape {
+      first = try EvaluationWorker(
+        graph, tokenizers, options, shape, images, pool: ThreadPool(threads: options.threads))
+    }
+    let worker = first!
+    let count = min(options.threads, items)
+    guard count > 1, worker.multiplyAdds < Evaluation.largePass,
+      worker.peakBytes < Storage.machineBytes / 4 / count
+    else { return [worker] }
+    return try (0..<count).map { _ in try EvaluationWorker(beside: worker, pool: ThreadPool(threads: 1)) }
+  }
+}

@@ -1,0 +1,128 @@
+/// Accuracies of score choices on the items of each task.
+public struct EvaluationTable: Sendable, Encodable {
+  /// Items of one task, those held out apart.
+  public struct Group: Sendable, Encodable {
+    public let task: String
+    public let isHeldOut: Bool
+    public let items: Int
+    /// For each direction that has questions.
+    public let directions: [Section]
+
+    enum CodingKeys: String, CodingKey {
+      case task, items, directions
+      case isHeldOut = "held_out"
+    }
+  }
+
+  /// The questions of a group in one direction.
+  public struct Section: Sendable, Encodable {
+    public let direction: String
+    public let questions: Int
+    /// The smallest and the largest number of choices.
+    public let choices: [Int]
+    /// The accuracy of guessing.
+    public let chance: Double
+    /// One for each score choice, in their order; nil where the choice means nothing for some item.
+    public let results: [Result?]
+  }
+
+  /// What one score choice makes of a section's questions.
+  public struct Result: Sendable, Encodable {
+    /// How often the right one is above all others (recall at 1), with its 95 % interval.
+    public let accuracy: Bootstrap.Proportion
+    /// How often it is among the first five, where questions have more than five choices.
+    public let recallAt5: Bootstrap.Proportion?
+    /// Questions whose right choice shares the best score with a wrong one; they count as wrong.
+    public let ties: Int
+    /// Questions with a score that is not a number.
+    public let unusable: Int
+
+    enum CodingKeys: String, CodingKey {
+      case accuracy, ties, unusable
+      case recallAt5 = "recall_at_5"
+    }
+  }
+
+  public let choices: [ScoreChoice]
+  public let groups: [Group]
+
+  /// Asks every item's questions.
+  /// - Parameter items: with their terms.
+  public init(_ items: [(item: EvaluationItem, terms: MatchingTerms)], choices: [ScoreChoice]) {
+    self.choices = choices
+    var order: [Key] = []
+    var members: [Key: [Int]] = [:]
+    for (place, (item, _)) in items.enumerated() {
+      let key = Key(task: item.task, isHeldOut: item.isHeldOut)
+      if members[key] == nil { order.append(key) }
+      members[key, default: []].append(place)
+    }
+    // A task's held-out items follow its others.
+    var tasks: [String] = []
+    for key in order where !tasks.contains(key.task) { tasks.append(key.task) }
+    let keys = tasks.flatMap { task in [false, true].map { Key(task: task, isHeldOut: $0) } }
+    groups = keys.compactMap { key in
+      guard let places = members[key] else { return nil }
+      // Each direction's questions, `[choice][item]`; nil for a choice that means nothing somewhere.
+      let scored = choices.map { choice in places.map { (items[$0].item, choice.scores(items[$0].terms)) } }
+      let directions = Question.Direction.allCases.compactMap { direction in
+        EvaluationTable.section(
+          direction,
+          scored.map { list in
+            list.contains { $0.1 == nil } ? nil : list.map { Question.ask($0.0, $0.1!, direction) }
+          })
+      }
+      return Group(task: key.task, isHeldOut: key.isHeldOut, items: places.count, directions: directions)
+    }
+  }
+
+  private struct Key: Hashable {
+    let task: String
+    let isHeldOut: Bool
+  }
+
+  private static func section(_ direction: Question.Direction, _ asked: [[[Question]]?]) -> Section? {
+    guard let any = asked.lazy.compactMap({ $0 }).first else { return nil }
+    let questions = any.joined()
+    guard !questions.isEmpty else { return nil }
+    let sizes = questions.map(\.choices)
+    let hasMany = sizes.max()! > 5
+    let known = asked.compactMap { $0 }
+    let accuracies = Bootstrap.proportions(known.map { counts($0, within: 1) })
+    let recalls = hasMany ? Bootstrap.proportions(known.map { counts($0, within: 5) }) : []
+    var place = 0
+    let results = asked.map { list -> Result? in
+      guard let list else { return nil }
+      defer { place += 1 }
+      return Result(
+        accuracy: accuracies[place], recallAt5: hasMany ? recalls[place] : nil,
+        ties: list.joined().count { $0.isTie }, unusable: list.joined().count { $0.isUnusable })
+    }
+    return Section(
+      direction: direction.rawValue, questions: questions.count, choices: [sizes.min()!, sizes.max()!],
+      chance: sizes.reduce(0) { $0 + 1 / Double($1) } / Double(sizes.count), results: results)
+  }
+
+  /// Successes by item; items that ask nothing are left out.
+  private static func counts(_ items: [[Question]], within rank: Int) -> [Bootstrap.Count] {
+    items.filter { !$0.isEmpty }.map { list in
+      Bootstrap.Count(list.count { $0.rank <= rank }, of: list.count)
+    }
+  }
+}
+
+extension ScoreChoice: Encodable {
+  enum CodingKeys: String, CodingKey {
+    case term, pooling, positions, normalize, layers
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(terms.rawValue, forKey: .term)
+    guard let variant, let layers else { return }
+    try container.encode(variant.variant.pooling.rawValue, forKey: .pooling)
+    try container.encode(variant.variant.positions.rawValue, forKey: .positions)
+    try container.encode(variant.normalize.rawValue, forKey: .normalize)
+    try container.encode(layers.name, forKey: .layers)
+  }
+}

@@ -1,0 +1,106 @@
+import GraphIR
+import Interpreter
+
+/// Computes the terms of one item after the other. Workers of one evaluation share graph and constants, and run
+/// beside each other.
+final class EvaluationWorker {
+  private let setup: MatchingSetup
+  private let shape: TermShape
+  /// One for each variant.
+  private let hooks: [AttentionScore]
+  let images: ImageSource
+
+  /// - Throws: `DataError` when the graph lacks what the terms need.
+  init(
+    _ graph: Graph, _ tokenizers: PipelineTokenizers, _ options: EvaluationOptions, _ shape: TermShape,
+    _ images: ImageSource, pool: ThreadPool
+  ) throws {
+    self.shape = shape
+    self.images = images
+    hooks = shape.variants.map {
+      AttentionScore(selection: .all, pooling: $0.pooling, positions: $0.positions)
+    }
+    var matching = options.matching
+    matching.layers = .all
+    matching.normalize = .none
+    matching.baselines = []
+    if shape.hasEmptyCaption { matching.baselines.insert(.emptyCaption) }
+    if shape.hasPureNoise { matching.baselines.insert(.noise) }
+    setup = try MatchingSetup(
+      graph, tokenizers, matching, score: hooks.first, hooks: Array(hooks.dropFirst()), pool: pool)
+  }
+
+  /// A worker that runs beside another.
+  init(beside other: EvaluationWorker, pool: ThreadPool) throws {
+    shape = other.shape
+    images = other.images
+    setup = try MatchingSetup(beside: other.setup, pool: pool)
+    hooks = setup.hooks.compactMap { $0 as? AttentionScore }
+  }
+
+  var timesteps: [Int] { setup.timesteps }
+  var layers: [String] { hooks.first?.layers.map(\.name) ?? [] }
+  /// Memory of the plan beside its constants, and the work of its largest stage.
+  var peakBytes: Int { setup.plan.stages.reduce(0) { $0 + $1.plan.peakBytes } }
+  var multiplyAdds: Int { setup.plan.stages.map(\.plan.multiplyAdds).max() ?? 0 }
+
+  /// - Throws: `DataError` without the item's place.
+  func terms(of item: EvaluationItem, budget: Int) throws -> MatchingTerms {
+    let size = setup.description.imageSize
+    // Decoded before anything runs: a damaged image costs no passes.
+    let pixels = try item.images.map { try images.image($0).tensor(width: size, height: size) }
+    let job = try MatchingJob(
+      setup, imageNames: item.images.map(\.path), texts: item.texts, memoryBudget: budget,
+      pixels: { pixels[$0] })
+    _ = try job.run()
+    return try gather(job, images: item.images.count, texts: item.texts.count)
+  }
+
+  private func gather(_ job: MatchingJob, images: Int, texts: Int) throws -> MatchingTerms {
+    var result = MatchingTerms(
+      images: images, texts: texts, timesteps: timesteps.count, layers: layers.count)
+    if shape.hasErrors {
+      var errors = TermGrid([images, texts + 1, timesteps.count])
+      errors.values = Array(job.errors.joined().joined())
+      result.errors = errors
+    }
+    for (variant, hook) in zip(shape.variants, hooks) {
+      func read(_ image: Int, _ text: Int, _ step: Int, of caption: Int) throws -> [Double] {
+        let position = SweepPosition([.image: image, .text: text, .timestep: step])
+        return try hook.layerScores(at: position, positionsOf: caption).map { $0[0] }
+      }
+      func grid(_ extents: [Int], _ scores: (Int, Int, Int) throws -> [Double]) rethrows -> TermGrid {
+        var grid = TermGrid(extents)
+        var place = 0
+        for image in 0..<extents[0] {
+          for text in 0..<extents[1] {
+            for step in 0..<extents[2] {
+              for score in try scores(image, text, step) {
+                grid.values[place] = score
+                place += 1
+              }
+            }
+          }
+        }
+        return grid
+      }
+      let (steps, layers) = (timesteps.count, result.layers)
+      result.attention[variant] = try grid([images, texts, steps, layers]) {
+        try read($0, $1, $2, of: $1)
+      }
+      if shape.hasEmptyCaption {
+        result.emptyCaption[variant] = try grid(result.emptyExtents(variant)) {
+          try read($0, texts, $2, of: $1)
+        }
+      }
+      if shape.hasPureNoise {
+        result.pureNoise[variant] = try grid([1, texts, steps, layers]) { _, text, step in
+          let own = try read(images, text, step, of: text)
+          guard setup.options.officialCompat else { return own }
+          return zip(own, try read(images, texts, step, of: text)).map { ($0 + $1) / 2 }
+        }
+      }
+    }
+    return result
+  }
+}

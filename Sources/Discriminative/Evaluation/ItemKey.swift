@@ -1,0 +1,36 @@
+import Diffusion
+
+/// What an item's terms depend on beside the model and its settings: the pixels and the captions' ids. Items with
+/// equal keys have equal terms; which pairs are right plays no part.
+struct ItemKey {
+  let tokenizers: PipelineTokenizers
+  let images: ImageSource
+  private let empty: [[Int64]]
+
+  init(_ tokenizers: PipelineTokenizers, _ images: ImageSource) throws {
+    self.tokenizers = tokenizers
+    self.images = images
+    empty = ItemKey.sorted(try tokenizers.ids(""))
+  }
+
+  /// 32 hexadecimal digits of a digest.
+  /// - Throws: `DataError` without the item's place when an image cannot be read.
+  func hex(_ item: EvaluationItem) throws -> String {
+    var hash = SHA256()
+    hash.update(item.images.count)
+    for image in item.images {
+      hash.update(try images.digest(image))
+      let region = image.region
+      for number in [region?.x, region?.y, region?.width, region?.height] { hash.update(number ?? -1) }
+    }
+    // The lengths of the lists are the model's.
+    for caption in try item.texts.map({ ItemKey.sorted(try tokenizers.ids($0)) }) + [empty] {
+      for id in caption.joined() { hash.update(Int(id)) }
+    }
+    return String(hash.hex.prefix(32))
+  }
+
+  private static func sorted(_ ids: [String: [Int64]]) -> [[Int64]] {
+    ids.sorted { $0.key < $1.key }.map(\.value)
+  }
+}

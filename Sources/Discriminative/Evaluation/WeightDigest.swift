@@ -1,0 +1,28 @@
+import GraphIR
+
+/// A digest that tells the weights of one checkpoint from another's without reading gigabytes.
+public enum WeightDigest {
+  /// Tensors up to this many bytes go in as a whole; of larger ones the first, middle and last quarter of it.
+  static let sample = 1 << 16
+
+  /// The digest of names, types, shapes and bytes of all initializers.
+  public static func hex(of graph: Graph) -> String {
+    var hash = SHA256()
+    for (name, initializer) in graph.initializers.sorted(by: { $0.key < $1.key }) {
+      hash.update(name)
+      hash.update("\(initializer.dtype)")
+      hash.update("\(initializer.shape)")
+      guard let tensor = initializer.tensor else { continue }
+      let bytes = UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.byteCount)
+      if bytes.count <= sample {
+        hash.update(bytes)
+        continue
+      }
+      let piece = sample / 4
+      for start in [0, (bytes.count - piece) / 2, bytes.count - piece] {
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<start + piece]))
+      }
+    }
+    return hash.hex
+  }
+}

@@ -1,0 +1,106 @@
+import Diffusion
+import GraphIR
+import Interpreter
+
+/// A pipeline graph made ready for matching: its plan, noise and tokenizers serve any images and captions, one
+/// `MatchingJob` after the other.
+public final class MatchingSetup {
+  public let description: PipelineDescription
+  public let options: MatchingOptions
+  public let timesteps: [Int]
+  public let tokenizers: PipelineTokenizers
+  /// The hook that reads the attention term.
+  public let score: AttentionScore
+  /// The hooks that watch every run: that one, where the options want it, and those that were given.
+  public let hooks: [any Hook]
+  /// The graph cut into stages by axes.
+  public let plan: SweepPlan
+  /// `[timesteps, channels, height, width]`
+  let noise: Tensor
+  /// What draws the posteriors' noise, after the timesteps' own.
+  private let generator: TorchGenerator
+  private let latentShape: [Int]
+
+  /// - Parameters:
+  ///   - graph: a pipeline with its weights bound.
+  ///   - grid: of the first job, where that is known already.
+  ///   - score: reads the attention term; made of the options when nil.
+  ///   - hooks: more hooks that watch the runs.
+  /// - Throws: `DataError` for timesteps out of range, noise of another shape, and all that preparing the graph
+  ///   finds.
+  public init(
+    _ graph: Graph, _ tokenizers: PipelineTokenizers, _ options: MatchingOptions,
+    for grid: MatchingGrid? = nil,
+    score: AttentionScore? = nil, hooks: [any Hook] = [], pool: ThreadPool
+  ) throws {
+    description = try PipelineDescription(from: graph)
+    self.options = options
+    self.tokenizers = tokenizers
+    timesteps = try options.timesteps(of: description)
+
+    let latentSize = description.imageSize / description.latentDownscale
+    latentShape = [description.latentChannels, latentSize, latentSize]
+    var generator = TorchGenerator(seed: options.seed)
+    let noiseShape = [timesteps.count] + latentShape
+    let drawn = generator.randn(noiseShape)
+    self.generator = generator
+    if let given = options.noise {
+      guard given.dtype.isFloat, given.shape == noiseShape else {
+        throw DataError(
+          "--noise: is \(given.dtype)\(Shape.text(given.shape)), this job needs float32\(Shape.text(noiseShape))"
+        )
+      }
+      noise = given.converted(to: .float32)
+    } else {
+      noise = drawn
+    }
+
+    let score =
+      score
+      ?? AttentionScore(selection: options.layers, pooling: options.pooling, positions: options.positions)
+    self.score = score
+    let pureNoise = options.needsPureNoise ? PureNoise() : nil
+    let others = (pureNoise.map { [$0] } ?? []) + hooks
+    self.hooks = (options.needsAttention ? [score] : []) + others
+    let first =
+      grid ?? MatchingGrid(options, tokenizers, description, images: [], texts: [], timesteps: timesteps)
+    for case let hook as any MatchingHook in self.hooks { try hook.willMatch(first) }
+    plan = try MatchingPlan(graph, description, options, score: score, hooks: others, pool: pool).plan
+    try pureNoise?.checkSelection()
+  }
+
+  /// A setup whose jobs run beside another's: it shares the graph and its constants.
+  /// - Throws: `DataError` when there are hooks other than `AttentionScore`.
+  public init(beside other: MatchingSetup, pool: ThreadPool) throws {
+    description = other.description
+    options = other.options
+    tokenizers = other.tokenizers
+    timesteps = other.timesteps
+    noise = other.noise
+    generator = other.generator
+    latentShape = other.latentShape
+    var twins: [ObjectIdentifier: any Hook] = [:]
+    for hook in other.hooks {
+      switch hook {
+      case let score as AttentionScore: twins[ObjectIdentifier(hook)] = score.twin()
+      case is PureNoise: twins[ObjectIdentifier(hook)] = PureNoise()
+      default: throw DataError("hook \(hook.name) cannot run beside itself")
+      }
+    }
+    hooks = other.hooks.map { twins[ObjectIdentifier($0)]! }
+    score = twins[ObjectIdentifier(other.score)] as? AttentionScore ?? other.score.twin()
+    plan = try SweepPlan(beside: other.plan, pool: pool) { twins[ObjectIdentifier($0)]! }
+  }
+
+  /// Tells the hooks of the next job.
+  func begin(_ grid: MatchingGrid) throws {
+    for case let hook as any MatchingHook in hooks { try hook.willMatch(grid) }
+  }
+
+  /// The noise of `images` posteriors, where samples of them stand for images.
+  func posteriorNoise(images: Int) -> Tensor? {
+    guard options.latent == .sample else { return nil }
+    var generator = generator
+    return generator.randn([images] + latentShape)
+  }
+}

@@ -1,0 +1,209 @@
+import CommandLineSupport
+import Foundation
+import TestSupport
+import Testing
+
+/// `dsd eval` as a person runs it.
+@Suite struct EvalTests {
+  private struct Scores: Decodable {
+    struct PerTimestep: Decodable { let attention, bias: [[[Double]]] }
+    let per_timestep: PerTimestep
+    let layers: [String]
+  }
+
+  /// A checkpoint with two items of the reference images.
+  private func benchmark(_ kind: String, _ lines: [String]? = nil) throws -> (graph: String, items: String) {
+    let checkpoint = try Commands.importedCheckpoint(kind)
+    let folder = FolderBoundary.folder(of: checkpoint)
+    for name in ["a", "b"] {
+      try FileManager.default.copyItem(
+        atPath: Fixtures.path("reference/\(kind)/image-\(name).png"), toPath: "\(folder)/\(name).png")
+    }
+    let items = "\(folder)/items.jsonl"
+    let own = [
+      #"{"id":"x","task":"first","images":["a.png","b.png"],"texts":["a red dog","a lake | two"],"right":[[0,0],[1,1]]}"#,
+      #"{"id":"y","task":"second","images":["a.png"],"texts":["a dog","a cat","a hat"],"right":[[0,1]],"held_out":true}"#,
+    ]
+    try (lines ?? own).joined(separator: "\n").write(toFile: items, atomically: true, encoding: .utf8)
+    return ("\(checkpoint)/graph.pb", items)
+  }
+
+  /// The terms in the results file are those that dsd-run prints, bit for bit.
+  @Test(arguments: ["logsumexp", "cosine"]) func termsOfRun(_ pooling: String) throws {
+    let (graph, items) = try benchmark("sd15")
+    let folder = FolderBoundary.folder(of: items)
+    let results = "\(folder)/r.jsonl"
+    let options = ["--timesteps", "20,500", "--seed", "4"]
+    let eval = try Commands.run(
+      "dsd",
+      ["eval", graph, "--dataset", "pairs", "--items", items, "--results", results, "--tasks", "first"]
+        + options)
+    #expect(eval.code == 0, "\(eval.errors)")
+    let run = try Commands.run(
+      "dsd-run",
+      [
+        graph, "--hook", "attn-score", "--image", "\(folder)/a.png", "--image", "\(folder)/b.png", "--text",
+        "a red dog", "--text", "a lake | two", "--json", "--layers", "all", "--pooling", pooling,
+      ] + options)
+    let scores = try JSONDecoder().decode(Scores.self, from: Data(run.output.utf8))
+    struct Header: Decodable { let layers: [String] }
+    struct Line: Decodable {
+      let id: String
+      let error: [[[Double]]]
+      let attention: [String: [[[[Double]]]]]
+    }
+    let lines = try String(contentsOfFile: results, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(try JSONDecoder().decode(Header.self, from: Data(lines[0].utf8)).layers == scores.layers)
+    let line = try JSONDecoder().decode(Line.self, from: Data(lines[1].utf8))
+    #expect(line.id == "x")
+    for image in 0..<2 {
+      for text in 0..<2 {
+        for step in 0..<2 {
+          let layers = try #require(line.attention[pooling])[image][text][step]
+          let mean = layers.reduce(0, +) / Double(layers.count)
+          #expect(mean == scores.per_timestep.attention[image][text][step])
+          let bias = line.error[image][2][step] - line.error[image][text][step]
+          #expect(bias == scores.per_timestep.bias[image][text][step])
+        }
+      }
+    }
+  }
+
+  @Test func outputs() throws {
+    let (graph, items) = try benchmark("sd21base")
+    let folder = FolderBoundary.folder(of: items)
+    let outcome = try Commands.run(
+      "dsd",
+      [
+        "eval", graph, "--items", items, "--samples", "1", "--markdown", "\(folder)/t.md", "--json",
+        "\(folder)/t.json", "--variants", "max,mass@content/empty-caption", "--layers", "all", "--layers",
+        "mid_block.*",
+      ])
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(outcome.errors.isEmpty)
+    #expect(outcome.output.contains("timesteps: 500; noise: seed 0; latent: mean"))
+    #expect(outcome.output.contains("second (held out): 1 items"))
+    #expect(outcome.output.contains("both       mass@content/empty-caption  mid_block.*"))
+    let markdown = try String(contentsOfFile: "\(folder)/t.md", encoding: .utf8)
+    let rows = markdown.split(separator: "\n").filter { $0.hasPrefix("| ") }
+    // A header, a rule and nine rows in each of two tables.
+    #expect(rows.count == 22)
+    #expect(
+      rows[0] == "| term | attention | layers | captions for an image | ties | images for a caption | ties |")
+    struct Summary: Decodable {
+      struct Table: Decodable {
+        struct Group: Decodable {
+          struct Section: Decodable {
+            struct Result: Decodable {
+              struct Proportion: Decodable { let value, low, high: Double }
+              let accuracy: Proportion
+              let ties: Int
+            }
+            let direction: String
+            let questions: Int
+            let results: [Result]
+          }
+          let task: String
+          let held_out: Bool
+          let directions: [Section]
+        }
+        struct Choice: Decodable {
+          let term: String
+          let pooling, positions, normalize, layers: String?
+        }
+        let choices: [Choice]
+        let groups: [Group]
+      }
+      let timesteps: [Int]
+      let layers: [String: [String]]
+      let table: Table
+    }
+    let summary = try JSONDecoder().decode(
+      Summary.self, from: Data(contentsOf: URL(fileURLWithPath: "\(folder)/t.json")))
+    #expect(summary.timesteps == [500])
+    #expect(summary.layers["mid_block.*"] == ["mid_block.attentions.0.transformer_blocks.0.attn2"])
+    #expect(summary.table.choices.count == 9)
+    #expect(summary.table.choices[0].term == "bias" && summary.table.choices[0].pooling == nil)
+    #expect(
+      summary.table.choices[3].pooling == "mass" && summary.table.choices[3].normalize == "empty-caption")
+    #expect(summary.table.groups.map(\.task) == ["first", "second"])
+    #expect(summary.table.groups.map(\.held_out) == [false, true])
+    #expect(summary.table.groups[0].directions.map(\.questions) == [2, 2])
+    #expect(summary.table.groups[1].directions.map(\.questions) == [1])
+  }
+
+  /// Killed at any moment, a run is brought to the same end.
+  @Test func killed() throws {
+    let lines = (0..<12).map {
+      #"{"id":"\#($0)","task":"t","images":["a.png","b.png"],"texts":["a dog \#($0)","cat"],"right":[[0,0],[1,1]]}"#
+    }
+    let (graph, items) = try benchmark("sd15", lines)
+    let folder = FolderBoundary.folder(of: items)
+    func arguments(_ name: String) -> [String] {
+      [
+        "eval", graph, "--items", items, "--samples", "2", "--results", "\(folder)/\(name).jsonl", "--json",
+        "-",
+      ]
+    }
+    let whole = try Commands.run("dsd", arguments("whole"))
+    #expect(whole.code == 0, "\(whole.errors)")
+    for seconds in ["0.1", "0.25", "0.4"] {
+      let killed = try Commands.run("dsd", arguments("part"), killedAfter: seconds)
+      #expect(killed.code == 0 || killed.code == -9 || killed.code == 137)
+    }
+    let rest = try Commands.run("dsd", arguments("part"))
+    #expect(rest.code == 0, "\(rest.errors)")
+    #expect(rest.output == whole.output)
+    let files = try ["whole", "part"].map {
+      try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0).jsonl"))
+    }
+    #expect(files[0] == files[1])
+    let again = try Commands.run("dsd", arguments("part"))
+    #expect(again.errors == "note: 12 of 12 items are known already\n")
+    #expect(again.output == whole.output)
+  }
+
+  @Test func wrongUse() throws {
+    let (graph, items) = try benchmark("sd15")
+    let base = ["eval", graph, "--items", items, "--samples", "1"]
+    for (extra, code, text) in [
+      (["--limit", "0"], Int32(64), "--limit"), (["--variants", "median"], 64, "median"),
+      (["--variants", "max/none-such"], 64, "none-such"), (["--variants", "mass"], 64, "mass@content"),
+      (["--markdown", "-", "--json", "-"], 64, "standard output"), (["--dataset", "coco"], 64, "coco"),
+      (["--tasks", "third"], 65, "first, second"), (["--layers", "nothing.*"], 65, "nothing.*"),
+      (["--timesteps", "5000"], 65, "5000"), (["--results", "/nowhere/r.jsonl"], 65, "/nowhere/r.jsonl"),
+      (["--images", "/nowhere"], 65, "/nowhere"), (["--json", "/nowhere/t.json"], 65, "/nowhere/t.json"),
+    ] {
+      let outcome = try Commands.run("dsd", base + extra)
+      #expect(outcome.code == code, "\(extra): \(outcome.errors)")
+      #expect(outcome.errors.contains(text), "\(outcome.errors)")
+      #expect(outcome.output.isEmpty)
+    }
+  }
+
+  @Test func badItems() throws {
+    let (graph, items) = try benchmark("sd15")
+    for (line, reason) in [
+      (
+        #"{"id":"z","task":"t","images":["c.png"],"texts":["t","u"],"right":[[0,0]]}"#,
+        "No such file or directory"
+      ),
+      (
+        #"{"id":"z","task":"t","images":["../a.png"],"texts":["t","u"],"right":[[0,0]]}"#, "not a path inside"
+      ),
+      (
+        #"{"id":"z","task":"t","images":["a.png#xywh=0,0,9999,1"],"texts":["t","u"],"right":[[0,0]]}"#,
+        "not inside the image"
+      ),
+      (#"{"id":"z","task":"t","images":["a.png"],"texts":["t"]}"#, "'right' is missing"),
+    ] {
+      try line.write(toFile: items, atomically: true, encoding: .utf8)
+      let outcome = try Commands.run("dsd", ["eval", graph, "--items", items, "--samples", "1"])
+      #expect(outcome.code == 65)
+      #expect(outcome.errorLines.count == 1)
+      #expect(outcome.errors.hasPrefix("error: \(items):1: "), "\(outcome.errors)")
+      #expect(outcome.errors.contains(reason), "\(outcome.errors)")
+    }
+  }
+}
