@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -26,6 +27,15 @@ SCHEDULE = dict(
   num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
   prediction_type="epsilon", clip_sample=False, steps_offset=1)
 WIDTH = 128  # of the text encoder's states
+
+# Until this step the weighting of timesteps was Min-SNR alone (arXiv 2303.09556) and nothing told the text
+# encoder to mind the order of words: pictures had the right things in any arrangement.
+BINDING_FROM = 3800
+READING_WEIGHT = 0.05
+# From there on this share of the captions is seen without the positions from the end token on. Those know the
+# whole caption, and a UNet that reads nothing else attends to no word in particular.
+WORDS_ONLY = 0.5
+SLOTS = ["single", *scenes.PLACES]
 
 
 def text_model(tokenizer):
@@ -68,8 +78,47 @@ def encoded(options, photographs):
   return latents
 
 
+class Reading(torch.nn.Module):
+  """Reads the scene back from the text encoder's states after the caption's end; thrown away in the end.
+
+  For every slot, a single item's or a place's: which kind and which colour stands there, if any. It makes the
+  encoder keep who is where in what colour, which the noise alone teaches very slowly.
+  """
+
+  def __init__(self):
+    super().__init__()
+    self.choices = len(scenes.KINDS) + 1, len(scenes.COLOURS) + 1
+    self.linear = torch.nn.Linear(WIDTH, len(SLOTS) * sum(self.choices))
+
+  def loss(self, states, ids, end, drawn, captions):
+    """Cross-entropy at the end token and at the last padding token, over captions that are not empty."""
+    rows = [i for i, caption in enumerate(captions) if caption]
+    kinds, colours = [[w.index(n) if n in w else len(w) for i in rows for n in names(drawn[i], captions[i])]
+      for w, names in ((scenes.KINDS, self.kinds), (list(scenes.COLOURS), self.colours))]
+    first_end = (ids == end).int().argmax(1)
+    total = 0
+    for where in (first_end, torch.full_like(first_end, ids.shape[1] - 1)):
+      read = self.linear(states[rows, where[rows]].float()).unflatten(-1, (len(SLOTS), -1)).flatten(0, 1)
+      for logits, target in zip(read.split(self.choices, -1), (kinds, colours)):
+        total = total + F.cross_entropy(logits, torch.tensor(target))
+    return total
+
+  @staticmethod
+  def by_slot(scene):
+    return dict(zip(scenes.RELATIONS[scene.relation][1:] if scene.relation else ["single"], scene.items))
+
+  def kinds(self, scene, caption):
+    found = self.by_slot(scene)
+    return [found[slot].kind if slot in found else None for slot in SLOTS]
+
+  def colours(self, scene, caption):
+    """None where the slot is empty or the caption leaves the colour out."""
+    found = self.by_slot(scene)
+    return [found[s].colour if s in found and found[s].colour in caption else None for s in SLOTS]
+
+
 class Captioner:
-  """Token ids of the scenes' captions, a tenth of them empty."""
+  """Token ids of the scenes' captions, and the captions, a tenth of them empty."""
 
   def __init__(self, tokenizer):
     self.tokenizer, self.known = tokenizer, {}
@@ -80,7 +129,14 @@ class Captioner:
       if caption not in self.known:
         self.known[caption] = self.tokenizer(
           caption, padding="max_length", truncation=True, max_length=text.LENGTH).input_ids
-    return torch.tensor([self.known[caption] for caption in captions])
+    return torch.tensor([self.known[caption] for caption in captions]), captions
+
+
+def visible(ids, end, rng):
+  """Which positions each caption shows to the UNet, boolean [N, length]."""
+  words = (ids == end).cumsum(1) == 0
+  whole = torch.tensor([rng.random() >= WORDS_ONLY for _ in ids])
+  return words | whole[:, None]
 
 
 def average(kept, models, step):
@@ -111,21 +167,30 @@ def main():
   drawn = [scene(photographs, options.seed, i) for i in range(options.scenes)]
   models = [text_model(captioner.tokenizer), unet_model().to(memory_format=torch.channels_last)]
   kept = copy.deepcopy(models)
+  reading = Reading()
   weights = [w for model in models for w in model.parameters()]
   optimiser = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+  reader = torch.optim.AdamW(reading.parameters(), lr=options.rate)
   step, path = 0, options.work / "unet.pt"
   if path.exists():
     state = torch.load(path, weights_only=True)
     for model, saved in zip(models + kept, state["models"] + state["kept"]):
       model.load_state_dict(saved)
     optimiser.load_state_dict(state["optimiser"])
+    if "reading" in state:
+      reading.load_state_dict(state["reading"])
+      reader.load_state_dict(state["reader"])
     step = state["step"]
   print(f"{sum(w.numel() for w in weights):,} parameters, from step {step}", flush=True)
 
   kept_of_signal = DDPMScheduler(**SCHEDULE).alphas_cumprod
   signal_to_noise = kept_of_signal / (1 - kept_of_signal)
-  # Min-SNR weighting (arXiv 2303.09556): nearly clean latents teach little about what is in the picture.
+  # Nearly clean latents teach little about what is in the picture, and where the noise is strongest a small error
+  # of the noise is a large one of the picture: there the arrangement is decided.
   importance = signal_to_noise.clamp(max=5) / signal_to_noise
+  for_binding = importance * (1 + 1 / signal_to_noise).clamp(max=20)
+  for_binding /= for_binding.mean()
+  last_read = 0.0
   log, started = training.LossLog(options.work / "unet-loss.jsonl", step), time.time()
   while step < options.steps:
     rng, generator = training.generators(options.seed + 1, step)
@@ -137,27 +202,37 @@ def main():
       (1000 / options.batch)).long()
     a = kept_of_signal[t].view(-1, 1, 1, 1)
     noisy = (a.sqrt() * z + (1 - a).sqrt() * noise).to(memory_format=torch.channels_last)
-    ids = captioner.ids([drawn[i] for i in chosen], rng)
+    here = [drawn[i] for i in chosen]
+    ids, captions = captioner.ids(here, rng)
     for group in optimiser.param_groups:
       group["lr"] = training.learning_rate(step, options.steps, options.rate, 200)
+    end = captioner.tokenizer.eos_token_id
     with torch.autocast("cpu", torch.bfloat16):
       states = models[0](ids).last_hidden_state
-      error = models[1](noisy, t, states).sample.float() - noise
+      seen = None if step < BINDING_FROM else visible(ids, end, rng)
+      error = models[1](noisy, t, states, encoder_attention_mask=seen).sample.float() - noise
     squared = error.square().mean((1, 2, 3))
     loss = (squared * importance[t]).mean()
+    if step >= BINDING_FROM:
+      read = reading.loss(states, ids, end, here, captions)
+      loss = (squared * for_binding[t]).mean() + READING_WEIGHT * read
+      last_read = float(read.detach())
     optimiser.zero_grad(set_to_none=True)
+    reader.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(weights, 1.0)
     optimiser.step()
+    reader.step()
     step += 1
     average(kept, models, step)
     log.add(float(squared.detach().mean()))
     if step % 50 == 0 or step == options.steps:
-      log.write(step, seconds=round(time.time() - started, 1))
+      log.write(step, reading=round(last_read, 4), seconds=round(time.time() - started, 1))
     if step % 200 == 0 or step == options.steps:
       training.save(path, {
         "models": [m.state_dict() for m in models], "kept": [m.state_dict() for m in kept],
-        "optimiser": optimiser.state_dict(), "step": step})
+        "optimiser": optimiser.state_dict(), "reading": reading.state_dict(), "reader": reader.state_dict(),
+        "step": step})
     if step % 200 == 0 and 0 <= step - options.steps * 0.75 < 200:
       shutil.copy(path, options.work / "plateau.pt")
 
