@@ -9,6 +9,7 @@ go on from with more `--steps`), and `unet-loss.jsonl`.
 
 import argparse
 import copy
+import dataclasses
 import pathlib
 import shutil
 import time
@@ -28,12 +29,27 @@ SCHEDULE = dict(
   prediction_type="epsilon", clip_sample=False, steps_offset=1)
 WIDTH = 128  # of the text encoder's states
 
-# Until this step the weighting of timesteps was Min-SNR alone (arXiv 2303.09556) and nothing told the text
-# encoder to mind the order of words: pictures had the right things in any arrangement.
-BINDING_FROM = 3800
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """What the steps from `start` on are like."""
+
+  start: int
+  # Timesteps are drawn as T·u^power, u uniform in 0…1: below 1, high noise is more frequent.
+  power: float = 1.0
+  # Share of scenes with one item.
+  singles: float = 0.4
+  # Whether word order is taught: see `Reading`, `WORDS_ONLY` and `for_binding`. Without it the pictures have the
+  # right things in any arrangement, and stay so for thousands of steps.
+  binding: bool = True
+
+
+PHASES = [
+  Phase(0, binding=False), Phase(3_800), Phase(5_200, power=0.6, singles=0.2),
+  Phase(12_000, power=0.8)]
 READING_WEIGHT = 0.05
-# From there on this share of the captions is seen without the positions from the end token on. Those know the
-# whole caption, and a UNet that reads nothing else attends to no word in particular.
+# This share of the captions is seen without the positions from the end token on. Those know the whole caption, and
+# a UNet that reads nothing else attends to no word in particular.
 WORDS_ONLY = 0.5
 SLOTS = ["single", *scenes.PLACES]
 
@@ -150,7 +166,7 @@ def average(kept, models, step):
 def main():
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("work", type=pathlib.Path)
-  parser.add_argument("--steps", type=int, default=12_000)
+  parser.add_argument("--steps", type=int, default=16_000)
   parser.add_argument("--batch", type=int, default=32)
   parser.add_argument("--rate", type=float, default=6e-4)
   parser.add_argument("--scenes", type=int, default=48_000)
@@ -165,6 +181,8 @@ def main():
   text.write_tokenizer(options.work / "tokenizer")
   captioner = Captioner(CLIPTokenizer.from_pretrained(options.work / "tokenizer"))
   drawn = [scene(photographs, options.seed, i) for i in range(options.scenes)]
+  alone = [i for i, s in enumerate(drawn) if len(s.items) == 1]
+  together = [i for i, s in enumerate(drawn) if len(s.items) == 2]
   models = [text_model(captioner.tokenizer), unet_model().to(memory_format=torch.channels_last)]
   kept = copy.deepcopy(models)
   reading = Reading()
@@ -194,12 +212,13 @@ def main():
   log, started = training.LossLog(options.work / "unet-loss.jsonl", step), time.time()
   while step < options.steps:
     rng, generator = training.generators(options.seed + 1, step)
-    chosen = rng.sample(range(options.scenes), options.batch)
+    phase = [p for p in PHASES if p.start <= step][-1]
+    chosen = [rng.choice(alone if rng.random() < phase.singles else together) for _ in range(options.batch)]
     z = torch.from_numpy(np.stack([latents[i] for i in chosen])).float()
     noise = torch.randn(z.shape, generator=generator)
-    # One timestep from each of `batch` equal parts of the schedule.
-    t = ((torch.arange(options.batch) + torch.rand(options.batch, generator=generator)) *
-      (1000 / options.batch)).long()
+    # One draw from each of `batch` equal parts of 0…1.
+    u = (torch.arange(options.batch) + torch.rand(options.batch, generator=generator)) / options.batch
+    t = (u.pow(phase.power)[torch.randperm(options.batch, generator=generator)] * 1000).long().clamp(max=999)
     a = kept_of_signal[t].view(-1, 1, 1, 1)
     noisy = (a.sqrt() * z + (1 - a).sqrt() * noise).to(memory_format=torch.channels_last)
     here = [drawn[i] for i in chosen]
@@ -209,11 +228,11 @@ def main():
     end = captioner.tokenizer.eos_token_id
     with torch.autocast("cpu", torch.bfloat16):
       states = models[0](ids).last_hidden_state
-      seen = None if step < BINDING_FROM else visible(ids, end, rng)
+      seen = visible(ids, end, rng) if phase.binding else None
       error = models[1](noisy, t, states, encoder_attention_mask=seen).sample.float() - noise
     squared = error.square().mean((1, 2, 3))
     loss = (squared * importance[t]).mean()
-    if step >= BINDING_FROM:
+    if phase.binding:
       read = reading.loss(states, ids, end, here, captions)
       loss = (squared * for_binding[t]).mean() + READING_WEIGHT * read
       last_read = float(read.detach())
