@@ -41,6 +41,20 @@ class Reader:
     return attn.to_out[0]((scores.softmax(-1) @ v).transpose(1, 2).flatten(-2))
 
 
+def pooled(scores, cosines, pooling, where):
+  """One value per head: the statistic over the text positions `where`, then the mean over queries."""
+  part = scores[..., where]
+  if pooling == "logsumexp":
+    return part.logsumexp(-1).mean(-1)
+  if pooling == "max":
+    return part.amax(-1).mean(-1)
+  if pooling == "mean":
+    return part.mean((-1, -2))
+  if pooling == "mass":
+    return scores.softmax(-1)[..., where].sum(-1).mean(-1)
+  return cosines[..., where].mean((-1, -2))
+
+
 class Judge:
   def __init__(self, folder):
     part = lambda kind, name: kind.from_pretrained(folder / name).float().eval()
@@ -100,22 +114,9 @@ class Judge:
             for j in range(columns - 1):
               where = slice(1, ends[j]) if positions == "content" else slice(None)
               for into, row in ((attention, j), (empty, columns - 1)):
-                into.setdefault(variant, torch.zeros(shape))[i, j, k, l] = self.pooled(
-                  scores[row], cosines[row], pooling, where)
+                into.setdefault(variant, torch.zeros(shape))[i, j, k, l] = pooled(
+                  scores[row], cosines[row], pooling, where).mean()
     return errors[:-1], attention, empty, list(self.log)
-
-  @staticmethod
-  def pooled(scores, cosines, pooling, where):
-    part = scores[..., where]
-    if pooling == "logsumexp":
-      return part.logsumexp(-1).mean()
-    if pooling == "max":
-      return part.amax(-1).mean()
-    if pooling == "mean":
-      return part.mean()
-    if pooling == "mass":
-      return scores.softmax(-1)[..., where].sum(-1).mean()
-    return cosines[..., where].mean()
 
 
 def picture(folder, reference, size, opened={}):

@@ -23,20 +23,6 @@ READINGS = [(p, where) for p in POOLINGS for where in ("all", "content") if (p, 
 NORMALIZATIONS = ["none", "empty-caption", "noise", "images"]
 
 
-def pooled(scores, cosines, pooling, where):
-  """One value per head."""
-  part = scores[..., where]
-  if pooling == "logsumexp":
-    return part.logsumexp(-1).mean(-1)
-  if pooling == "max":
-    return part.amax(-1).mean(-1)
-  if pooling == "mean":
-    return part.mean((-1, -2))
-  if pooling == "mass":
-    return scores.softmax(-1)[..., where].sum(-1).mean(-1)
-  return cosines[..., where].mean((-1, -2))
-
-
 @torch.inference_mode()
 def attention(judge, pixels, texts, timesteps, noise):
   """Attention and the empty caption's at the same positions, [reading, images + 1, texts, layer, head]."""
@@ -57,8 +43,8 @@ def attention(judge, pixels, texts, timesteps, noise):
       for r, (pooling, where) in enumerate(READINGS):
         for j, end in enumerate(ends[:-1]):
           part = slice(1, end) if where == "content" else slice(None)
-          own[r, i, j, l] += pooled(scores[j], cosines[j], pooling, part)
-          empty[r, i, j, l] += pooled(scores[-1], cosines[-1], pooling, part)
+          own[r, i, j, l] += evaluate.pooled(scores[j], cosines[j], pooling, part)
+          empty[r, i, j, l] += evaluate.pooled(scores[-1], cosines[-1], pooling, part)
   return own / len(timesteps), empty / len(timesteps)
 
 

@@ -49,8 +49,7 @@ def phase(step):
 
 
 def drawn(photographs, rng, count):
-  """Scenes to learn from: the two colours of a pair and the size of a single item as anywhere else."""
-  return [scenes.training_scene(photographs, rng, singles=0.4) for _ in range(count)]
+  return [scenes.training_scene(photographs, rng) for _ in range(count)]
 
 
 def main():
