@@ -46,7 +46,7 @@ class Phase:
 
 PHASES = [
   Phase(0, binding=False), Phase(3_800), Phase(5_200, power=0.6, singles=0.2),
-  Phase(12_000, power=0.8)]
+  Phase(10_800, power=0.8)]
 READING_WEIGHT = 0.05
 # This share of the captions is seen without the positions from the end token on. Those know the whole caption, and
 # a UNet that reads nothing else attends to no word in particular.
@@ -166,7 +166,7 @@ def average(kept, models, step):
 def main():
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("work", type=pathlib.Path)
-  parser.add_argument("--steps", type=int, default=16_000)
+  parser.add_argument("--steps", type=int, default=12_000)
   parser.add_argument("--batch", type=int, default=32)
   parser.add_argument("--rate", type=float, default=6e-4)
   parser.add_argument("--scenes", type=int, default=48_000)
