@@ -7,4 +7,6 @@ results=${1:?usage: Tools/sample/table.sh RESULTS.jsonl TABLE.md}
 table=${2:?usage: Tools/sample/table.sh RESULTS.jsonl TABLE.md}
 cd "$(dirname "$0")/../.."
 exec "${DSD:-.build/release/dsd}" eval Graphs/sample/graph.pb --dataset pairs \
-  --items Graphs/sample/benchmark/items.jsonl --samples 8 --results "$results" --markdown "$table"
+  --items Graphs/sample/benchmark/items.jsonl --samples 8 \
+  --variants logsumexp,max,mean,cosine,logsumexp@content/noise,logsumexp@content/images \
+  --layers official --layers all --layers "*up_blocks.1.attentions.0*" --results "$results" --markdown "$table"
