@@ -50,6 +50,11 @@ extension Plan {
 
   private func run(_ step: Step, _ values: inout [Tensor?]) throws {
     let inputs = step.inputs.map { $0 < 0 ? nil : values[$0] }
+    if let bodies = step.bodies {
+      let outputs = try bodies.run(step.op, inputs, values)
+      for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 { values[slot] = tensor }
+      return
+    }
     if step.isDynamic {
       let outputs = try step.op.runAllocating(inputs, outputCount: step.outputs.count, pool: pool)
       for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 {

@@ -35,6 +35,8 @@ public final class Plan {
   struct Step {
     let node: Node
     let op: any Operator
+    /// Runs the node's bodies, where it has any.
+    let bodies: BodyRunner?
     let inputs: [Int]
     let outputs: [Int]
     /// The output shares its input's bytes and nothing runs.

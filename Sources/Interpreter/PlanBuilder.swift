@@ -94,8 +94,9 @@ struct PlanBuilder {
     let outputs = node.outputs.map { $0.isEmpty ? -1 : slots[$0]! }
     let inputTypes = inputs.map { $0 < 0 ? nil : typeOfSlot[$0] }
     let known = outputs.filter { $0 >= 0 }
+    let bodies = op is any ControlFlow ? BodyRunner(node, graph, slots, preparation) : nil
     let isDynamic =
-      known.contains { typeOfSlot[$0]?.byteCount == nil }
+      bodies != nil || known.contains { typeOfSlot[$0]?.byteCount == nil }
       || inputs.contains { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
 
     let hooked = Set(attachments.flatMap(\.values).compactMap { blockOfSlot[slots[$0]!] })
@@ -134,7 +135,7 @@ struct PlanBuilder {
     let dynamicInputs = Set(inputs).filter { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
     steps.append(
       Plan.Step(
-        node: node, op: op, inputs: inputs, outputs: outputs, viewShape: viewShape,
+        node: node, op: op, bodies: bodies, inputs: inputs, outputs: outputs, viewShape: viewShape,
         isDynamic: isDynamic, copiesView: copiesView, allocates: allocates,
         releases: dynamicInputs.filter { lastUse[$0] == position && outputTypes[$0] == nil },
         attachments: attachments,

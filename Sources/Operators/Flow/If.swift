@@ -1,0 +1,35 @@
+import GraphIR
+
+/// The outputs of `then_branch` if the condition holds, else those of `else_branch`. Only the chosen one runs.
+struct If: ControlFlow {
+  static let schema = Schema(
+    "If", since: 1, inputs: ["cond: B"], outputs: ["outputs*"], types: ["B": [.bool]],
+    attributes: ["then_branch": .none, "else_branch": .none])
+  static let runsHalf = true
+  private static let branches = ["then_branch", "else_branch"]
+
+  init(_ attributes: Attributes) throws {
+    for name in If.branches {
+      let branch = try attributes.required(name, attributes.graph(name))
+      guard branch.inputs.isEmpty else { throw DataError("\(name) has inputs") }
+      guard branch.outputs.count == attributes.outputCount else {
+        throw DataError("\(name) has \(branch.outputs.count) outputs, the node \(attributes.outputCount)")
+      }
+    }
+  }
+
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] {
+    if let known = inputs.constant(0) { return try body(If.branch(try Flow.condition(known)), []) }
+    let (a, b) = (try body("then_branch", []), try body("else_branch", []))
+    return try zip(a, b).map(Flow.either)
+  }
+
+  func run(_ inputs: [Tensor?], body: (String, [Tensor]) throws -> [Tensor]) throws -> [Tensor] {
+    guard let condition = inputs.first ?? nil else { throw DataError("input 'cond' is missing") }
+    return try body(If.branch(try Flow.condition(condition)), [])
+  }
+
+  private static func branch(_ condition: Bool) -> String { condition ? "then_branch" : "else_branch" }
+}
