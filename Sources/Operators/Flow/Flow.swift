@@ -3,7 +3,8 @@ import GraphIR
 extension OperatorSet {
   /// The family's operators, one line each.
   static let flow: [any Operator.Type] = [
-    If.self
+    If.self,
+    Loop.self,
   ]
 }
 
