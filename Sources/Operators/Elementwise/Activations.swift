@@ -55,18 +55,6 @@ struct LeakyRelu: RealFunction {
   func value(_ x: Double) -> Double { x < 0 ? alpha * x : x }
 }
 
-/// Y = X, or alpha · (e^X - 1) below 0.
-struct Elu: RealFunction {
-  static let schema = Schema.map("Elu", since: 22, attributes: ["alpha": .float(1)])
-  let alpha: Double
-
-  init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
-  }
-
-  func value(_ x: Double) -> Double { x < 0 ? alpha * expm1(x) : x }
-}
-
 /// Y = ln(1 + e^X).
 struct Softplus: RealFunction {
   static let schema = Schema.map("Softplus", since: 22)

@@ -44,6 +44,37 @@ struct Swish: RealFunction {
   func value(_ x: Double) -> Double { x / (1 + exp(-Double(alpha) * x)) }
 }
 
+/// Y = X · tanh(ln(1 + e^X)).
+struct Mish: RealFunction {
+  static let schema = Schema.map("Mish", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { x * tanh(Double.greatest(x, 0) + log1p(exp(-abs(x)))) }
+}
+
+/// Y = A · sigmoid(alpha · A) · B, for A and B of one shape.
+struct SwiGLU: Operator {
+  static let schema = Schema(
+    "SwiGLU", since: 28, inputs: ["A: T", "B: T"], outputs: ["Y: T"], types: ["T": .floats],
+    attributes: ["alpha": .float(1)])
+  let gate: Swish
+
+  init(_ attributes: Attributes) throws { gate = try Swish(attributes) }
+
+  var aliasing: Aliasing { .inPlace([0]) }
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    let (a, b) = (try inputs.type(0), try inputs.type(1))
+    guard a.agrees(with: b) else { throw DataError("A is \(a) and B \(b), they must have one shape") }
+    return [a]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    guard let b = inputs[1], let y = outputs[0] else { return }
+    try gate.run(inputs, into: outputs, context)
+    try Mul.run(y, b, y, context.pool)
+  }
+}
+
 /// Y = X · sigmoid(X): our own operator, one pass where older opsets need two nodes.
 struct SiLU: RealFunction {
   static let schema = Schema.map("SiLU", domain: "dsd", since: 1)

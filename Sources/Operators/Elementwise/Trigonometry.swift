@@ -61,3 +61,24 @@ struct Atan: RealFunction {
   init(_ attributes: Attributes) {}
   func value(_ x: Double) -> Double { atan(x) }
 }
+
+/// The inverse of the hyperbolic sine.
+struct Asinh: RealFunction {
+  static let schema = Schema.map("Asinh", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { asinh(x) }
+}
+
+/// The inverse of the hyperbolic cosine; NaN below 1.
+struct Acosh: RealFunction {
+  static let schema = Schema.map("Acosh", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { acosh(x) }
+}
+
+/// The inverse of the hyperbolic tangent; NaN outside [-1, 1].
+struct Atanh: RealFunction {
+  static let schema = Schema.map("Atanh", since: 22)
+  init(_ attributes: Attributes) {}
+  func value(_ x: Double) -> Double { atanh(x) }
+}

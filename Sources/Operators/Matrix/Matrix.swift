@@ -5,10 +5,13 @@ extension OperatorSet {
   static let matrix: [any Operator.Type] = [
     Gemm.self,
     MatMul.self,
+    Einsum.self,
+    Det.self,
     Linear.self,
     Conv.self,
     ConvTranspose.self,
     Attention.self,
+    RotaryEmbedding.self,
     AttentionWithLogSumExp.self,
   ]
 }

@@ -3,6 +3,7 @@ import GraphIR
 extension OperatorSet {
   /// The family's operators, one line each.
   static let movement: [any Operator.Type] = [
+    CenterCropPad.self,
     Compress.self,
     Concat.self,
     Constant.self,
@@ -21,6 +22,8 @@ extension OperatorSet {
     RangeOperator.self,
     Reshape.self,
     Resize.self,
+    ReverseSequence.self,
+    Scatter.self,
     ScatterElements.self,
     ScatterND.self,
     ShapeOperator.self,
@@ -29,6 +32,7 @@ extension OperatorSet {
     SpaceToDepth.self,
     Split.self,
     Squeeze.self,
+    TensorScatter.self,
     Tile.self,
     TopK.self,
     Transpose.self,

@@ -16,6 +16,12 @@ struct ScatterElements: Operator {
     reduction = try ScatterReduction(attributes)
   }
 
+  /// With `axis` and without a reduction.
+  fileprivate init(old attributes: Attributes) throws {
+    axis = try attributes.int("axis") ?? 0
+    reduction = .none
+  }
+
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let indices = try inputs.type(1)
     let updates = try inputs.type(2)
@@ -36,5 +42,21 @@ struct ScatterElements: Operator {
     for position in offsets.indices { offsets[position] = indexing.offset(position, offsets[position]) }
     y.assign(x)
     try reduction.scatter(try Movement.input(inputs, 2), into: y, offsets, length: 1)
+  }
+}
+
+/// ScatterElements under its old name, until opset 10.
+struct Scatter: Operator {
+  static let schema = Schema(
+    "Scatter", since: 9, inputs: ["data: T", "indices: I", "updates: T"], outputs: ["output: T"],
+    types: ["T": .all, "I": .indices], attributes: ["axis": .int(0)])
+  static let runsHalf = true
+  let aliasing = Aliasing.inPlace([0])
+  let elements: ScatterElements
+
+  init(_ attributes: Attributes) throws { elements = try ScatterElements(old: attributes) }
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] { try elements.infer(inputs) }
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    try elements.run(inputs, into: outputs, context)
   }
 }

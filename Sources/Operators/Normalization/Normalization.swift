@@ -9,5 +9,8 @@ extension OperatorSet {
     BatchNormalization.self,
     LpNormalization.self,
     RMSNormalization.self,
+    MeanVarianceNormalization.self,
+    LRN.self,
+    Dropout.self,
   ]
 }

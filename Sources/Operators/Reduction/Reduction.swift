@@ -17,6 +17,8 @@ extension OperatorSet {
     ArgMin.self,
     Softmax.self,
     LogSoftmax.self,
+    Hardmax.self,
     CumSum.self,
+    CumProd.self,
   ]
 }

@@ -22,6 +22,14 @@ struct SoftmaxAxis: Sendable {
     if flattens, axis == rank { return rank }
     return try InferenceInputs.axis(axis, rank: rank)
   }
+
+  /// The elements before, in and behind what is normalized together.
+  func extents(_ shape: [Int]) throws -> (outer: Int, length: Int, inner: Int) {
+    let at = try check(shape.count)
+    let outer = Shape.count(Array(shape[..<at]))
+    if flattens { return (outer, Shape.count(Array(shape[at...])), 1) }
+    return (outer, shape[at], Shape.count(Array(shape[(at + 1)...])))
+  }
 }
 
 extension SoftmaxOperator {
@@ -35,11 +43,7 @@ extension SoftmaxOperator {
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let y = outputs[0] else { return }
-    let at = try axis.check(x.rank)
-    let outer = Shape.count(Array(x.shape[..<at]))
-    let rest = Array(x.shape[at...])
-    let length = axis.flattens ? Shape.count(rest) : rest[0]
-    let inner = axis.flattens ? 1 : Shape.count(Array(rest.dropFirst()))
+    let (outer, length, inner) = try axis.extents(x.shape)
     SoftmaxKernel.run(
       x, y, outer: outer, axis: length, inner: inner, logarithm: Self.logarithm, context.pool)
   }

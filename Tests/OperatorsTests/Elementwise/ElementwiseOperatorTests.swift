@@ -150,8 +150,7 @@ import Testing
   /// float64 and the 16-bit types agree with float32 up to their precision.
   @Test(arguments: [
     "Exp", "Erf", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Atan", "Sigmoid", "Tanh", "Gelu", "Neg", "Abs",
-    "Ceil",
-    "Floor", "Asin", "Acos", "Reciprocal", "Softplus",
+    "Ceil", "Floor", "Asin", "Acos", "Reciprocal", "Softplus", "Asinh", "Atanh", "Celu", "Selu", "Mish",
   ])
   func typesAgree(_ op: String) throws {
     var random = ElementwiseRandom(19)

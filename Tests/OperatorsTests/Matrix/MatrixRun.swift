@@ -13,7 +13,7 @@ enum MatrixRun {
       op, domain: domain, name: "n",
       inputs: inputs.enumerated().map { $1 == nil ? "" : "x\($0)" },
       outputs: wanted.enumerated().map { $1 ? "y\($0)" : "" }, attributes: attributes)
-    let set = OperatorSet(OperatorSet.matrix, opsets: 7...25)
+    let set = OperatorSet(OperatorSet.matrix, opsets: 7...28)
     let bound = try set.bind(node, opset: opset)
     let types = inputs.map { $0.map { TensorType($0.dtype, $0.shape) } }
     try set.checkTypes(type(of: bound).schema, types)

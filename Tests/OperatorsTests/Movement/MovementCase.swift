@@ -20,7 +20,7 @@ struct MovementCase {
     self.threads = threads
   }
 
-  static let set = OperatorSet(OperatorSet.movement, opsets: 7...25)
+  static let set = OperatorSet(OperatorSet.movement, opsets: 7...28)
 
   func bind(_ inputs: Int) throws -> any Operator {
     try MovementCase.set.bind(

