@@ -12,6 +12,8 @@ extension OperatorSet {
     ConvTranspose.self,
     Attention.self,
     RotaryEmbedding.self,
+    LinearAttention.self,
+    CausalConvWithState.self,
     AttentionWithLogSumExp.self,
   ]
 }
