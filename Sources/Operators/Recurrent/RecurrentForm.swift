@@ -120,38 +120,59 @@ struct RecurrentForm {
     let sequence = output(0)
     sequence?.update(repeating: 0, count: steps * batch * directions * hidden)
 
-    for d in 0..<directions {
-      let bias = input(3).map { $0.pointer(as: type) + d * 2 * gates }
-      let recurrent = UnsafePointer(r.pointer(as: type) + d * gates * hidden)
-      let peephole = input(7).map { $0.pointer(as: type) + d * 3 * hidden }
-      var projected = [T](repeating: 0, count: steps * batch * gates)
-      if !projected.isEmpty, size > 0 {
-        projected.withUnsafeMutableBufferPointer {
-          T.gemm(
-            false, true, steps * batch, gates, size, 1, x.pointer(as: type), size,
-            w.pointer(as: type) + d * gates * size, size, 0, $0.baseAddress!, gates)
+    for d in 0..<directions where hidden > 0 && batch > 0 {
+      let bias = input(3).map { UnsafePointer($0.pointer(as: type) + d * 2 * gates) }
+      let projected = self.projected(
+        rows: steps * batch, gates, size, x.pointer(as: type), w.pointer(as: type) + d * gates * size, bias)
+      func initial(_ position: Int) -> [T] {
+        guard let given = input(position)?.pointer(as: type) else {
+          return [T](repeating: 0, count: batch * hidden)
+        }
+        return (0..<batch).flatMap { UnsafeBufferPointer(start: given + state(d, $0), count: hidden) }
+      }
+      var walk = RecurrentWalk<T>(
+        self, batch: batch, hidden: hidden,
+        activations: Array(activations[d * cell.activations.count..<(d + 1) * cell.activations.count]),
+        recurrentBias: bias.map { $0 + gates }, recurrent: r.pointer(as: type) + d * gates * hidden,
+        peephole: input(7).map { UnsafePointer($0.pointer(as: type) + d * 3 * hidden) },
+        h: initial(5), c: initial(6))
+      for count in 0..<(lengths.max() ?? 0) {
+        func step(_ item: Int) -> Int? {
+          count < lengths[item] ? (reversed[d] ? lengths[item] - 1 - count : count) : nil
+        }
+        projected.withUnsafeBufferPointer { inputs in
+          walk.advance { item in step(item).map { inputs.baseAddress! + row($0, item) * gates } }
+        }
+        guard let sequence else { continue }
+        for item in 0..<batch {
+          guard let t = step(item) else { continue }
+          let place = batchFirst ? (item * steps + t) * directions + d : (t * directions + d) * batch + item
+          copy(walk.h, item, hidden, to: sequence + place * hidden)
         }
       }
-      let own = Array(activations[d * cell.activations.count..<(d + 1) * cell.activations.count])
-      let step = RecurrentStep<T>(
-        form: self, hidden: hidden, activations: own, bias: bias.map { UnsafePointer($0) },
-        recurrent: recurrent, peephole: peephole.map { UnsafePointer($0) })
-      for item in 0..<batch where hidden > 0 {
-        func initial(_ position: Int) -> [T] {
-          guard let given = input(position) else { return [T](repeating: 0, count: hidden) }
-          return Array(UnsafeBufferPointer(start: given.pointer(as: type) + state(d, item), count: hidden))
-        }
-        var (h, c) = (initial(5), initial(6))
-        for count in 0..<lengths[item] {
-          let t = reversed[d] ? lengths[item] - 1 - count : count
-          let first = row(t, item) * gates
-          step.advance(&h, &c, Array(projected[first..<first + gates]))
-          let place = batchFirst ? (item * steps + t) * directions + d : (t * directions + d) * batch + item
-          sequence.map { ($0 + place * hidden).update(from: h, count: hidden) }
-        }
-        output(1).map { ($0 + state(d, item)).update(from: h, count: hidden) }
-        if cell == .lstm { output(2).map { ($0 + state(d, item)).update(from: c, count: hidden) } }
+      for item in 0..<batch {
+        if let last = output(1) { copy(walk.h, item, hidden, to: last + state(d, item)) }
+        if cell == .lstm, let last = output(2) { copy(walk.c, item, hidden, to: last + state(d, item)) }
       }
     }
+  }
+
+  private func copy<T>(_ states: [T], _ item: Int, _ hidden: Int, to target: UnsafeMutablePointer<T>) {
+    states.withUnsafeBufferPointer { target.update(from: $0.baseAddress! + item * hidden, count: hidden) }
+  }
+
+  /// What the inputs of all steps add to the gates, [rows, gates]: X Wᵀ plus the input bias.
+  private func projected<T: MatrixScalar>(
+    rows: Int, _ gates: Int, _ size: Int, _ x: UnsafePointer<T>, _ w: UnsafePointer<T>,
+    _ bias: UnsafePointer<T>?
+  ) -> [T] {
+    var result = [T](repeating: 0, count: rows * gates)
+    if rows == 0 { return result }
+    result.withUnsafeMutableBufferPointer { buffer in
+      let target = buffer.baseAddress!
+      if let bias { for row in 0..<rows { (target + row * gates).update(from: bias, count: gates) } }
+      if size > 0 { T.gemm(false, true, rows, gates, size, 1, x, size, w, size, 1, target, gates) }
+    }
+    return result
   }
 }
