@@ -85,9 +85,14 @@ struct RoiAlign: Operator {
     func count(_ size: Double) throws -> Int {
       if ratio > 0 { return ratio }
       guard size < 4096 else { throw DataError("a region of \(extent.x) × \(extent.y) is too large") }
-      return max(0, Int(size.rounded(.up)))
+      return Int(max(0, size.rounded(.up)))
     }
     let grid = (x: try count(cell.x), y: try count(cell.y))
+    guard let taps = Shape.checkedCount([height, width, grid.x, grid.y, 4]), taps <= 1 << 24 else {
+      throw DataError(
+        "a region of \(extent.x) × \(extent.y) would be read at \(grid.y) × \(grid.x) points in each of "
+          + "\(height) × \(width) cells, which is too much")
+    }
     var result = RoiSamples(perCell: grid.x * grid.y)
     for row in 0..<height {
       for column in 0..<width {
@@ -117,19 +122,15 @@ struct RoiAlign: Operator {
           let plane = x.pointer(as: type) + (image * channels + channel) * pixels
           let target = y.pointer(as: type) + (region * channels + channel) * cells
           for cell in 0..<cells {
-            var result = 0.0
-            for sample in cell * samples.perCell..<(cell + 1) * samples.perCell {
-              let terms = (sample * 4..<sample * 4 + 4).map {
-                samples.weights[$0] * plane[samples.positions[$0]].double
-              }
-              if form.takesLargest {
-                let largest = terms.reduce(-Double.infinity) { Double.greatest($0, $1) }
-                result = sample == cell * samples.perCell ? largest : Double.greatest(result, largest)
-              } else {
-                result += terms.reduce(0, +)
-              }
+            var (sum, largest) = (0.0, -Double.infinity)
+            for tap in cell * samples.perCell * 4..<(cell + 1) * samples.perCell * 4 {
+              let term = samples.weights[tap] * plane[samples.positions[tap]].double
+              sum += term
+              largest = Double.greatest(largest, term)
             }
-            target[cell] = T(rounding: form.takesLargest ? result : result / Double(max(1, samples.perCell)))
+            if samples.perCell == 0 { largest = 0 }
+            target[cell] = T(
+              rounding: form.takesLargest ? largest : sum / Double(max(1, samples.perCell)))
           }
         }
       }

@@ -55,6 +55,11 @@ import Testing
       ])
     #expect(throws: DataError.self) { try run([0, 0, .nan, 1]) }
     #expect(throws: DataError.self) { try run([0, 0, 1e30, 1]) }
+    // A region turned inside out, however far, has no samples.
+    #expect(try run([0, 0, -.infinity, 1]) == [0, 0, 0, 0])
+    #expect(throws: DataError.self) {
+      try run([0, 0, 1, 1], ["output_height": .int(1 << 12), "sampling_ratio": .int(1 << 10)])
+    }
     #expect(throws: DataError.self) { try run([0, 0, 1, 1], ["mode": .string("min")]) }
     #expect(throws: DataError.self) {
       try OperatorHarness.runOperator(
