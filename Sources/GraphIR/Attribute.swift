@@ -66,6 +66,8 @@ public struct Attributes: Sendable {
   public func float(_ name: String) throws -> Float? {
     try get(name, "a float") { if case .float(let value) = $0 { value } else { nil } }
   }
+  /// A float that must be there, for arithmetic in doubles.
+  public func real(_ name: String) throws -> Double { Double(try required(name, float(name))) }
   public func string(_ name: String) throws -> String? {
     try get(name, "a string") { if case .string(let value) = $0 { value } else { nil } }
   }
@@ -94,7 +96,9 @@ public struct Attributes: Sendable {
     guard let attribute = values[name] else { return nil }
     guard let value = read(attribute) else {
       // An empty list carries no element kind in some writers' files.
-      if case .ints(let list) = attribute, list.isEmpty, kind == "a list of floats" { return read(.floats([])) }
+      if case .ints(let list) = attribute, list.isEmpty, kind == "a list of floats" {
+        return read(.floats([]))
+      }
       throw DataError("attribute '\(name)' is \(attribute.kind), not \(kind)")
     }
     return value

@@ -29,8 +29,8 @@ struct HardSigmoid: RealFunction {
   let beta: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
-    beta = Double(try attributes.required("beta", attributes.float("beta")))
+    alpha = try attributes.real("alpha")
+    beta = try attributes.real("beta")
   }
 
   func value(_ x: Double) -> Double { Double.greatest(0, Double.least(1, alpha * x + beta)) }
@@ -49,7 +49,7 @@ struct LeakyRelu: RealFunction {
   let alpha: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+    alpha = try attributes.real("alpha")
   }
 
   func value(_ x: Double) -> Double { x < 0 ? alpha * x : x }

@@ -13,10 +13,7 @@ extension ArithmeticOperator {
   static var divides: Bool { false }
   var aliasing: Aliasing { .inPlace([0, 1]) }
 
-  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    let shape = try Elementwise.broadcast([inputs.shape(0), inputs.shape(1)])
-    return [TensorType(try inputs.dtype(0), shape)]
-  }
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] { [try Elementwise.pairType(inputs)] }
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let a = inputs[0], let b = inputs[1], let y = outputs[0] else { return }

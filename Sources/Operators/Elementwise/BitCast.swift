@@ -8,13 +8,7 @@ struct BitCast: Operator {
   static let runsHalf = true
   let target: DType
 
-  init(_ attributes: Attributes) throws {
-    let code = try attributes.required("to", attributes.int("to"))
-    guard let raw = Int32(exactly: code), let dtype = DType(rawValue: raw) else {
-      throw DataError("element type \(code) in 'to' is not supported")
-    }
-    target = dtype
-  }
+  init(_ attributes: Attributes) throws { target = try attributes.elementType("to") }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let source = try inputs.dtype(0)

@@ -1,30 +1,30 @@
 import GraphIR
 
-/// C = a function of the bits of A and B, broadcast integers.
+/// C = a function of the bits of A and B, broadcast integers of one type.
 protocol BitwiseOperator: Operator {
-  static func apply(_ a: UInt64, _ b: UInt64) -> UInt64
+  func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T
 }
 
 extension BitwiseOperator {
   var aliasing: Aliasing { .inPlace([0, 1]) }
 
-  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    [TensorType(try inputs.dtype(0), try Elementwise.broadcast([inputs.shape(0), inputs.shape(1)]))]
-  }
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] { [try Elementwise.pairType(inputs)] }
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let a = inputs[0], let b = inputs[1], let y = outputs[0] else { return }
-    func run<T: FixedWidthInteger>(_ type: T.Type) {
-      BinaryKernel.map(a, b, y, context.pool, (type, type, type)) {
-        T(truncatingIfNeeded: Self.apply(UInt64(truncatingIfNeeded: $0), UInt64(truncatingIfNeeded: $1)))
-      }
-    }
-    switch y.dtype.size {
-    case 1: run(UInt8.self)
-    case 2: run(UInt16.self)
-    case 4: run(UInt32.self)
-    default: run(UInt64.self)
-    }
+    try y.dtype.visit(BitwiseRun(a: a, b: b, y: y, function: self, pool: context.pool))
+  }
+}
+
+private struct BitwiseRun<Function: BitwiseOperator>: IntegerVisitor {
+  let a: Tensor
+  let b: Tensor
+  let y: Tensor
+  let function: Function
+  let pool: ThreadPool
+
+  func visit<T: FixedWidthInteger>(_ type: T.Type) {
+    BinaryKernel.map(a, b, y, pool, (type, type, type)) { function.apply($0, $1) }
   }
 }
 
@@ -32,21 +32,21 @@ extension BitwiseOperator {
 struct BitwiseAnd: BitwiseOperator {
   static let schema = Schema.arithmetic("BitwiseAnd", since: 18, types: .integers)
   init(_ attributes: Attributes) {}
-  @inline(__always) static func apply(_ a: UInt64, _ b: UInt64) -> UInt64 { a & b }
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a & b }
 }
 
 /// C = A | B.
 struct BitwiseOr: BitwiseOperator {
   static let schema = Schema.arithmetic("BitwiseOr", since: 18, types: .integers)
   init(_ attributes: Attributes) {}
-  @inline(__always) static func apply(_ a: UInt64, _ b: UInt64) -> UInt64 { a | b }
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a | b }
 }
 
 /// C = A ^ B.
 struct BitwiseXor: BitwiseOperator {
   static let schema = Schema.arithmetic("BitwiseXor", since: 18, types: .integers)
   init(_ attributes: Attributes) {}
-  @inline(__always) static func apply(_ a: UInt64, _ b: UInt64) -> UInt64 { a ^ b }
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a ^ b }
 }
 
 /// Y = ~X.

@@ -10,13 +10,7 @@ struct Cast: Operator {
   static let runsHalf = true
   let target: DType
 
-  init(_ attributes: Attributes) throws {
-    let code = try attributes.required("to", attributes.int("to"))
-    guard let raw = Int32(exactly: code), let dtype = DType(rawValue: raw) else {
-      throw DataError("element type \(code) in 'to' is not supported")
-    }
-    target = dtype
-  }
+  init(_ attributes: Attributes) throws { target = try attributes.elementType("to") }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     [TensorType(target, try inputs.shape(0))]
@@ -45,5 +39,17 @@ struct CastLike: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let y = outputs[0] else { return }
     try CastKernel.run(x, y, context.pool)
+  }
+}
+
+extension Attributes {
+  /// The element type whose number in ONNX an attribute holds.
+  /// - Throws: `DataError` when the attribute is missing or the type is not supported.
+  func elementType(_ name: String) throws -> DType {
+    let code = try required(name, int(name))
+    guard let raw = Int32(exactly: code), let dtype = DType(rawValue: raw) else {
+      throw DataError("element type \(code) in '\(name)' is not supported")
+    }
+    return dtype
   }
 }

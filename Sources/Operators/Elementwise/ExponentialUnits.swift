@@ -10,7 +10,7 @@ struct Elu: RealFunction {
   let alpha: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+    alpha = try attributes.real("alpha")
   }
 
   func value(_ x: Double) -> Double { x < 0 ? alpha * expm1(x) : x }
@@ -22,7 +22,7 @@ struct Celu: RealFunction {
   let alpha: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+    alpha = try attributes.real("alpha")
     guard alpha != 0 else { throw DataError("alpha is 0") }
   }
 
@@ -39,8 +39,8 @@ struct Selu: RealFunction {
   let gamma: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
-    gamma = Double(try attributes.required("gamma", attributes.float("gamma")))
+    alpha = try attributes.real("alpha")
+    gamma = try attributes.real("gamma")
   }
 
   func value(_ x: Double) -> Double { gamma * (x > 0 ? x : alpha * expm1(x)) }

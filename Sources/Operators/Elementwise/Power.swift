@@ -15,10 +15,7 @@ struct Pow: Operator {
 
   var aliasing: Aliasing { .inPlace([0]) }
 
-  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    let shape = try Elementwise.broadcast([inputs.shape(0), inputs.shape(1)])
-    return [TensorType(try inputs.dtype(0), shape)]
-  }
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] { [try Elementwise.pairType(inputs)] }
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let exponent = inputs[1], let z = outputs[0] else { return }

@@ -6,7 +6,7 @@ struct ThresholdedRelu: RealFunction {
   let alpha: Double
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
+    alpha = try attributes.real("alpha")
   }
 
   func value(_ x: Double) -> Double { x <= alpha ? 0 : x }
@@ -20,8 +20,8 @@ struct Shrink: Operator {
   let lambda: Double
 
   init(_ attributes: Attributes) throws {
-    bias = Double(try attributes.required("bias", attributes.float("bias")))
-    lambda = Double(try attributes.required("lambd", attributes.float("lambd")))
+    bias = try attributes.real("bias")
+    lambda = try attributes.real("lambd")
   }
 
   var aliasing: Aliasing { .inPlace([0]) }

@@ -86,6 +86,11 @@ enum Elementwise {
   /// Elements that one piece of work covers. A multiple of a cache line for every element type.
   static let grain = 16384
 
+  /// The type of a function of the first two inputs, broadcast: the element type of the first.
+  static func pairType(_ inputs: InferenceInputs) throws -> TensorType {
+    TensorType(try inputs.dtype(0), try broadcast([inputs.shape(0), inputs.shape(1)]))
+  }
+
   /// The shape that all shapes broadcast to; nil when a rank is not known.
   /// - Throws: `DataError` that shows the two shapes that do not fit.
   static func broadcast(_ shapes: [[Dim]?]) throws -> [Dim]? {

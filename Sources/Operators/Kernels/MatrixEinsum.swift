@@ -96,19 +96,11 @@ private struct EinsumProduct {
     switch y.dtype {
     case .float32: try multiply(Float.self, y, pool)
     case .float64: try multiply(Double.self, y, pool)
-    case .int8: multiplyIntegers(Int8.self, y, pool)
-    case .int16: multiplyIntegers(Int16.self, y, pool)
-    case .int32: multiplyIntegers(Int32.self, y, pool)
-    case .int64: multiplyIntegers(Int64.self, y, pool)
-    case .uint8: multiplyIntegers(UInt8.self, y, pool)
-    case .uint16: multiplyIntegers(UInt16.self, y, pool)
-    case .uint32: multiplyIntegers(UInt32.self, y, pool)
-    case .uint64: multiplyIntegers(UInt64.self, y, pool)
-    default: throw DataError("cannot multiply \(y.dtype)")
+    default: try y.dtype.visit(EinsumIntegers(product: self, y: y, pool: pool))
     }
   }
 
-  private func operands<T>(_ type: T.Type, _ position: Int) -> (MatrixOperand<T>, MatrixOperand<T>) {
+  func operands<T>(_ type: T.Type, _ position: Int) -> (MatrixOperand<T>, MatrixOperand<T>) {
     (
       MatrixOperand(a.pointer(as: type) + position * m * k, stride: max(k, 1)),
       MatrixOperand(
@@ -125,10 +117,17 @@ private struct EinsumProduct {
         m: m, n: n, k: k, a: a, b: b, c: y.pointer(as: type) + position * m * n, strideC: n)
     }
   }
+}
 
-  private func multiplyIntegers<T: FixedWidthInteger>(_ type: T.Type, _ y: Tensor, _ pool: ThreadPool) {
-    pool.forEach(count) { position in
-      let (a, b) = operands(type, position)
+private struct EinsumIntegers: IntegerVisitor {
+  let product: EinsumProduct
+  let y: Tensor
+  let pool: ThreadPool
+
+  func visit<T: FixedWidthInteger>(_ type: T.Type) {
+    let (m, n, k) = (product.m, product.n, product.k)
+    pool.forEach(product.count) { position in
+      let (a, b) = product.operands(type, position)
       integerProduct(m, n, k, a, b, y.pointer(as: type) + position * m * n)
     }
   }

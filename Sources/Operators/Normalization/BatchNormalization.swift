@@ -14,7 +14,7 @@ struct BatchNormalization: Operator {
   let epsilon: Double
 
   init(_ attributes: Attributes) throws {
-    epsilon = Double(try attributes.required("epsilon", attributes.float("epsilon")))
+    epsilon = try attributes.real("epsilon")
     if try attributes.bool("training_mode") || attributes.outputCount > 1 {
       throw DataError("training mode is not supported")
     }

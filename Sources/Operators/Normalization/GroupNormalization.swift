@@ -13,7 +13,7 @@ struct GroupNormalization: Operator {
   let scalesGroups: Bool
 
   init(_ attributes: Attributes) throws {
-    epsilon = Double(try attributes.required("epsilon", attributes.float("epsilon")))
+    epsilon = try attributes.real("epsilon")
     groups = try attributes.required("num_groups", attributes.int("num_groups"))
     scalesGroups = attributes.opset < 21
     guard groups > 0 else { throw DataError("num_groups is \(groups), it must be positive") }
@@ -56,7 +56,7 @@ struct InstanceNormalization: Operator {
   let epsilon: Double
 
   init(_ attributes: Attributes) throws {
-    epsilon = Double(try attributes.required("epsilon", attributes.float("epsilon")))
+    epsilon = try attributes.real("epsilon")
   }
 
   var aliasing: Aliasing { .inPlace([0]) }

@@ -15,9 +15,9 @@ struct LRN: Operator {
   let size: Int
 
   init(_ attributes: Attributes) throws {
-    alpha = Double(try attributes.required("alpha", attributes.float("alpha")))
-    beta = Double(try attributes.required("beta", attributes.float("beta")))
-    bias = Double(try attributes.required("bias", attributes.float("bias")))
+    alpha = try attributes.real("alpha")
+    beta = try attributes.real("beta")
+    bias = try attributes.real("bias")
     size = try attributes.required("size", attributes.int("size"))
     guard size >= 1, size <= Int(Int32.max) else { throw DataError("size is \(size)") }
   }

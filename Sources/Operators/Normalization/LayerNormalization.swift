@@ -13,7 +13,7 @@ struct LayerNormalization: Operator {
 
   init(_ attributes: Attributes) throws {
     axis = try attributes.required("axis", attributes.int("axis"))
-    epsilon = Double(try attributes.required("epsilon", attributes.float("epsilon")))
+    epsilon = try attributes.real("epsilon")
     let code = try attributes.required("stash_type", attributes.int("stash_type"))
     guard let dtype = Int32(exactly: code).flatMap(DType.init(rawValue:)), dtype.isFloat else {
       throw DataError("stash_type \(code) is not a float type")

@@ -11,7 +11,7 @@ struct RMSNormalization: Operator {
 
   init(_ attributes: Attributes) throws {
     axis = try attributes.required("axis", attributes.int("axis"))
-    epsilon = Double(try attributes.required("epsilon", attributes.float("epsilon")))
+    epsilon = try attributes.real("epsilon")
   }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {

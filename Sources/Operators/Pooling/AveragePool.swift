@@ -1,7 +1,24 @@
 import GraphIR
 
+/// A pool that folds windows, element by element.
+protocol FoldingPool: Operator {
+  associatedtype Fold: PoolFold
+  var window: PoolWindow { get }
+  var fold: Fold { get }
+}
+
+extension FoldingPool {
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    [TensorType(try inputs.dtype(0), try inputs.shape(0).map(window.shape))]
+  }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    try Pool.fold(fold, inputs, outputs, try window.axes(inputs[0]?.shape ?? []), context)
+  }
+}
+
 /// Means of windows; padding counts as zeros with `count_include_pad`, else it does not count.
-struct AveragePool: Operator {
+struct AveragePool: FoldingPool {
   static let schema = Schema(
     "AveragePool", since: 22, inputs: ["X: T"], outputs: ["Y: T"], types: ["T": .floats],
     attributes: PoolWindow.attributes.merging(["count_include_pad": .int(0)]) { $1 })
@@ -13,18 +30,10 @@ struct AveragePool: Operator {
     window = try PoolWindow(attributes)
     fold = AverageFold(countsPadding: try attributes.bool("count_include_pad"))
   }
-
-  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    [TensorType(try inputs.dtype(0), try inputs.shape(0).map(window.shape))]
-  }
-
-  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
-    try Pool.fold(fold, inputs, outputs, try window.axes(inputs[0]?.shape ?? []), context)
-  }
 }
 
 /// p-norms of windows, (Σ |x|ᵖ)^(1/p).
-struct LpPool: Operator {
+struct LpPool: FoldingPool {
   static let schema = Schema(
     "LpPool", since: 22, inputs: ["X: T"], outputs: ["Y: T"], types: ["T": .floats],
     attributes: PoolWindow.attributes.merging(["p": .int(2)]) { $1 })
@@ -35,14 +44,6 @@ struct LpPool: Operator {
   init(_ attributes: Attributes) throws {
     window = try PoolWindow(attributes)
     fold = try Pool.norm(attributes)
-  }
-
-  func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
-    [TensorType(try inputs.dtype(0), try inputs.shape(0).map(window.shape))]
-  }
-
-  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
-    try Pool.fold(fold, inputs, outputs, try window.axes(inputs[0]?.shape ?? []), context)
   }
 }
 

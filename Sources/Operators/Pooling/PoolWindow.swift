@@ -15,7 +15,6 @@ struct PoolAxis {
   /// are inside the padded input.
   struct Window {
     var first: Int
-    var position: Int
     var count: Int
     var padded: Int
   }
@@ -27,7 +26,7 @@ struct PoolAxis {
     }
     let skipped = tapsBefore(0)
     return Window(
-      first: start + skipped * dilation, position: index, count: max(0, tapsBefore(input) - skipped),
+      first: start + skipped * dilation, count: max(0, tapsBefore(input) - skipped),
       padded: tapsBefore(input + after))
   }
 }
