@@ -45,69 +45,60 @@ public struct TypeInference: Sendable {
       let opset = graph.opset(of: node.domain) ?? 1
       let bound = try set.bind(node, opset: opset)
       operators.append(bound)
-      if let flow = bound as? any ControlFlow {
-        try infer(node, flow, graph, set, pool)
-      } else {
-        try infer(node, bound, set, pool)
-      }
+      try infer(node, bound, graph, set, pool)
       if !opaque.isEmpty { for name in node.outputs where opaque.contains(name) { constants[name] = nil } }
     }
   }
 
   private mutating func infer(
-    _ node: Node, _ bound: any Operator, _ set: OperatorSet, _ pool: ThreadPool
+    _ node: Node, _ bound: any Operator, _ graph: Graph, _ set: OperatorSet, _ pool: ThreadPool
   ) throws {
     let inputTypes = node.inputs.map { $0.isEmpty ? nil : types[$0] }
-    // A value whose type is not known (an undeclared input) leaves everything after it unknown.
-    if zip(node.inputs, inputTypes).contains(where: { !$0.isEmpty && $1 == nil }) { return }
+    let flow = bound as? any ControlFlow
+    // A value whose type is not known (an undeclared input) leaves everything after it unknown, but for bodies, which
+    // may well do without it.
+    if flow == nil, zip(node.inputs, inputTypes).contains(where: { !$0.isEmpty && $1 == nil }) { return }
     let inputs = InferenceInputs(
       inputTypes, constants: node.inputs.map { $0.isEmpty ? nil : constants[$0] },
       outputCount: node.outputs.count)
-    do {
-      try set.checkTypes(type(of: bound).schema, inputTypes)
-      let inferred = try bound.infer(inputs)
+    func record(_ inferred: [TensorType?]) throws {
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty {
-        if type.isTooLarge { throw DataError("output \(type) is too large") }
+        if let type, type.isTooLarge { throw DataError("output \(type) is too large") }
         types[name] = type
       }
-      try fold(node, bound, inputs, inferred, pool)
+    }
+    do {
+      try set.checkTypes(type(of: bound).schema, inputTypes)
+      if let flow {
+        try record(flow.infer(inputs) { try bodyTypes(node, $0, $1, graph, set, pool) })
+      } else {
+        let inferred = try bound.infer(inputs)
+        try record(inferred)
+        try fold(node, bound, inputs, inferred, pool)
+      }
     } catch let error as DataError {
       let shown = inputTypes.map { $0?.description ?? "–" }.joined(separator: ", ")
       throw DataError("\(node.label) with inputs (\(shown)): \(error.message)")
     }
   }
 
-  /// Infers through the bodies of a node, to which the values of this graph are known.
-  private mutating func infer(
-    _ node: Node, _ flow: any ControlFlow, _ graph: Graph, _ set: OperatorSet, _ pool: ThreadPool
-  ) throws {
-    let inputTypes = node.inputs.map { $0.isEmpty ? nil : types[$0] }
-    let inputs = InferenceInputs(
-      inputTypes, constants: node.inputs.map { $0.isEmpty ? nil : constants[$0] },
-      outputCount: node.outputs.count)
-    do {
-      try set.checkTypes(type(of: flow).schema, inputTypes)
-      let inferred = try flow.infer(inputs) { name, given in
-        guard case .graph(var body)? = node.attributes[name] else {
-          throw DataError("attribute '\(name)' is missing")
-        }
-        body.opsets = graph.opsets
-        var known: [String: TensorType] = [:]
-        for (input, type) in zip(body.inputs, given) { known[input.name] = type }
-        for name in body.capturedNames {
-          known[name] = types[name]
-          if let value = constants[name] { body.initializers[name] = Initializer(value) }
-        }
-        let inner = try TypeInference(body, set, inputs: known, pool: pool)
-        return body.outputs.map { inner.types[$0.name] }
-      }
-      for (name, type) in zip(node.outputs, inferred) where !name.isEmpty {
-        if let type, type.isTooLarge { throw DataError("output \(type) is too large") }
-        types[name] = type
-      }
-    } catch let error as DataError {
-      throw error.at(node.label)
+  /// The types of the outputs of a node's body for types of its inputs; the values of this graph are known to it.
+  private func bodyTypes(
+    _ node: Node, _ attribute: String, _ given: [TensorType?], _ graph: Graph, _ set: OperatorSet,
+    _ pool: ThreadPool
+  ) throws -> [TensorType?] {
+    guard case .graph(var body)? = node.attributes[attribute] else {
+      throw DataError("attribute '\(attribute)' is missing")
     }
+    body.opsets = graph.opsets
+    var known: [String: TensorType] = [:]
+    for (input, type) in zip(body.inputs, given) { known[input.name] = type }
+    for name in body.capturedNames {
+      known[name] = types[name]
+      if let value = constants[name] { body.initializers[name] = Initializer(value) }
+    }
+    let inner = try TypeInference(body, set, inputs: known, pool: pool)
+    return body.outputs.map { inner.types[$0.name] }
   }
 
   private mutating func fold(
