@@ -99,7 +99,8 @@ class Judge:
     z = self.vae.encode(pixels).latent_dist.mean * self.vae.config.scaling_factor
     z = torch.cat([z, torch.zeros_like(z[:1])])
     rows, columns, steps = len(z), len(texts) + 1, len(timesteps)
-    errors = torch.zeros(rows, columns, steps)
+    # The model computes in float32; its numbers are averaged in float64, where near ties are told apart.
+    errors = torch.zeros(rows, columns, steps, dtype=torch.float64)
     attention, empty = {}, {}
     for i in range(rows):
       for k, t in enumerate(timesteps):
@@ -114,7 +115,7 @@ class Judge:
             for j in range(columns - 1):
               where = slice(1, ends[j]) if positions == "content" else slice(None)
               for into, row in ((attention, j), (empty, columns - 1)):
-                into.setdefault(variant, torch.zeros(shape))[i, j, k, l] = pooled(
+                into.setdefault(variant, torch.zeros(shape, dtype=torch.float64))[i, j, k, l] = pooled(
                   scores[row], cosines[row], pooling, where).mean()
     return errors[:-1], attention, empty, list(self.log)
 
@@ -145,7 +146,7 @@ def questions(item, scores):
 
 def scores(choice, layers, errors, attention, empty):
   """One row of the table: an item's scores [images, texts], means over timesteps and layers."""
-  total = torch.zeros(errors.shape[0], errors.shape[1] - 1)
+  total = torch.zeros(errors.shape[0], errors.shape[1] - 1, dtype=torch.float64)
   if choice["term"] != "attention":
     total += (errors[:, -1:] - errors[:, :-1]).mean(-1)
   if choice["term"] != "bias":

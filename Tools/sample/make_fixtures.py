@@ -39,8 +39,8 @@ def main():
     item = json.loads(line)
     pixels = evaluate.picture(scenes, item["images"][0], 64)[None]
     error, attention, _, layers = judge.terms(pixels, item["texts"], TIMESTEPS, noise, [variant])
-    tensors[f"{item['id']}.error"] = error[0].contiguous()
-    tensors[f"{item['id']}.attention"] = attention[variant][0].contiguous()
+    tensors[f"{item['id']}.error"] = error[0].float().contiguous()
+    tensors[f"{item['id']}.attention"] = attention[variant][0].float().contiguous()
   save_file(tensors, options.out / "terms.safetensors")
 
   pipe = StableDiffusionPipeline.from_pretrained(checkpoint, torch_dtype=torch.float32)
