@@ -430,6 +430,18 @@ void   dsd__type_proto__tensor__init
   static const Dsd__TypeProto__Tensor init_value = DSD__TYPE_PROTO__TENSOR__INIT;
   *message = init_value;
 }
+void   dsd__type_proto__sequence__init
+                     (Dsd__TypeProto__Sequence         *message)
+{
+  static const Dsd__TypeProto__Sequence init_value = DSD__TYPE_PROTO__SEQUENCE__INIT;
+  *message = init_value;
+}
+void   dsd__type_proto__optional__init
+                     (Dsd__TypeProto__Optional         *message)
+{
+  static const Dsd__TypeProto__Optional init_value = DSD__TYPE_PROTO__OPTIONAL__INIT;
+  *message = init_value;
+}
 void   dsd__type_proto__init
                      (Dsd__TypeProto         *message)
 {
@@ -473,6 +485,96 @@ void   dsd__type_proto__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &dsd__type_proto__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   dsd__sequence_proto__init
+                     (Dsd__SequenceProto         *message)
+{
+  static const Dsd__SequenceProto init_value = DSD__SEQUENCE_PROTO__INIT;
+  *message = init_value;
+}
+size_t dsd__sequence_proto__get_packed_size
+                     (const Dsd__SequenceProto *message)
+{
+  assert(message->base.descriptor == &dsd__sequence_proto__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t dsd__sequence_proto__pack
+                     (const Dsd__SequenceProto *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &dsd__sequence_proto__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t dsd__sequence_proto__pack_to_buffer
+                     (const Dsd__SequenceProto *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &dsd__sequence_proto__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Dsd__SequenceProto *
+       dsd__sequence_proto__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Dsd__SequenceProto *)
+     protobuf_c_message_unpack (&dsd__sequence_proto__descriptor,
+                                allocator, len, data);
+}
+void   dsd__sequence_proto__free_unpacked
+                     (Dsd__SequenceProto *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &dsd__sequence_proto__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   dsd__optional_proto__init
+                     (Dsd__OptionalProto         *message)
+{
+  static const Dsd__OptionalProto init_value = DSD__OPTIONAL_PROTO__INIT;
+  *message = init_value;
+}
+size_t dsd__optional_proto__get_packed_size
+                     (const Dsd__OptionalProto *message)
+{
+  assert(message->base.descriptor == &dsd__optional_proto__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t dsd__optional_proto__pack
+                     (const Dsd__OptionalProto *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &dsd__optional_proto__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t dsd__optional_proto__pack_to_buffer
+                     (const Dsd__OptionalProto *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &dsd__optional_proto__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Dsd__OptionalProto *
+       dsd__optional_proto__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Dsd__OptionalProto *)
+     protobuf_c_message_unpack (&dsd__optional_proto__descriptor,
+                                allocator, len, data);
+}
+void   dsd__optional_proto__free_unpacked
+                     (Dsd__OptionalProto *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &dsd__optional_proto__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   dsd__function_proto__init
@@ -1270,10 +1372,10 @@ static const ProtobufCFieldDescriptor dsd__attribute_proto__field_descriptors[18
     "tp",
     14,
     PROTOBUF_C_LABEL_OPTIONAL,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Dsd__AttributeProto, has_tp),
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
     offsetof(Dsd__AttributeProto, tp),
-    NULL,
+    &dsd__type_proto__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1509,7 +1611,7 @@ const ProtobufCMessageDescriptor dsd__tensor_proto__segment__descriptor =
   (ProtobufCMessageInit) dsd__tensor_proto__segment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue dsd__tensor_proto__data_type__enum_values_by_number[17] =
+static const ProtobufCEnumValue dsd__tensor_proto__data_type__enum_values_by_number[27] =
 {
   { "UNDEFINED", "DSD__TENSOR_PROTO__DATA_TYPE__UNDEFINED", 0 },
   { "FLOAT", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT", 1 },
@@ -1528,11 +1630,21 @@ static const ProtobufCEnumValue dsd__tensor_proto__data_type__enum_values_by_num
   { "COMPLEX64", "DSD__TENSOR_PROTO__DATA_TYPE__COMPLEX64", 14 },
   { "COMPLEX128", "DSD__TENSOR_PROTO__DATA_TYPE__COMPLEX128", 15 },
   { "BFLOAT16", "DSD__TENSOR_PROTO__DATA_TYPE__BFLOAT16", 16 },
+  { "FLOAT8E4M3FN", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FN", 17 },
+  { "FLOAT8E4M3FNUZ", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FNUZ", 18 },
+  { "FLOAT8E5M2", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2", 19 },
+  { "FLOAT8E5M2FNUZ", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2FNUZ", 20 },
+  { "UINT4", "DSD__TENSOR_PROTO__DATA_TYPE__UINT4", 21 },
+  { "INT4", "DSD__TENSOR_PROTO__DATA_TYPE__INT4", 22 },
+  { "FLOAT4E2M1", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT4E2M1", 23 },
+  { "FLOAT8E8M0", "DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E8M0", 24 },
+  { "UINT2", "DSD__TENSOR_PROTO__DATA_TYPE__UINT2", 25 },
+  { "INT2", "DSD__TENSOR_PROTO__DATA_TYPE__INT2", 26 },
 };
 static const ProtobufCIntRange dsd__tensor_proto__data_type__value_ranges[] = {
-{0, 0},{0, 17}
+{0, 0},{0, 27}
 };
-static const ProtobufCEnumValueIndex dsd__tensor_proto__data_type__enum_values_by_name[17] =
+static const ProtobufCEnumValueIndex dsd__tensor_proto__data_type__enum_values_by_name[27] =
 {
   { "BFLOAT16", 16 },
   { "BOOL", 9 },
@@ -1541,13 +1653,23 @@ static const ProtobufCEnumValueIndex dsd__tensor_proto__data_type__enum_values_b
   { "DOUBLE", 11 },
   { "FLOAT", 1 },
   { "FLOAT16", 10 },
+  { "FLOAT4E2M1", 23 },
+  { "FLOAT8E4M3FN", 17 },
+  { "FLOAT8E4M3FNUZ", 18 },
+  { "FLOAT8E5M2", 19 },
+  { "FLOAT8E5M2FNUZ", 20 },
+  { "FLOAT8E8M0", 24 },
   { "INT16", 5 },
+  { "INT2", 26 },
   { "INT32", 6 },
+  { "INT4", 22 },
   { "INT64", 7 },
   { "INT8", 3 },
   { "STRING", 8 },
   { "UINT16", 4 },
+  { "UINT2", 25 },
   { "UINT32", 12 },
+  { "UINT4", 21 },
   { "UINT64", 13 },
   { "UINT8", 2 },
   { "UNDEFINED", 0 },
@@ -1559,9 +1681,9 @@ const ProtobufCEnumDescriptor dsd__tensor_proto__data_type__descriptor =
   "DataType",
   "Dsd__TensorProto__DataType",
   "dsd",
-  17,
+  27,
   dsd__tensor_proto__data_type__enum_values_by_number,
-  17,
+  27,
   dsd__tensor_proto__data_type__enum_values_by_name,
   1,
   dsd__tensor_proto__data_type__value_ranges,
@@ -1969,6 +2091,82 @@ const ProtobufCMessageDescriptor dsd__type_proto__tensor__descriptor =
   (ProtobufCMessageInit) dsd__type_proto__tensor__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor dsd__type_proto__sequence__field_descriptors[1] =
+{
+  {
+    "elem_type",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__TypeProto__Sequence, elem_type),
+    &dsd__type_proto__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned dsd__type_proto__sequence__field_indices_by_name[] = {
+  0,   /* field[0] = elem_type */
+};
+static const ProtobufCIntRange dsd__type_proto__sequence__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor dsd__type_proto__sequence__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "dsd.TypeProto.Sequence",
+  "Sequence",
+  "Dsd__TypeProto__Sequence",
+  "dsd",
+  sizeof(Dsd__TypeProto__Sequence),
+  1,
+  dsd__type_proto__sequence__field_descriptors,
+  dsd__type_proto__sequence__field_indices_by_name,
+  1,  dsd__type_proto__sequence__number_ranges,
+  (ProtobufCMessageInit) dsd__type_proto__sequence__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor dsd__type_proto__optional__field_descriptors[1] =
+{
+  {
+    "elem_type",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__TypeProto__Optional, elem_type),
+    &dsd__type_proto__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned dsd__type_proto__optional__field_indices_by_name[] = {
+  0,   /* field[0] = elem_type */
+};
+static const ProtobufCIntRange dsd__type_proto__optional__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor dsd__type_proto__optional__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "dsd.TypeProto.Optional",
+  "Optional",
+  "Dsd__TypeProto__Optional",
+  "dsd",
+  sizeof(Dsd__TypeProto__Optional),
+  1,
+  dsd__type_proto__optional__field_descriptors,
+  dsd__type_proto__optional__field_indices_by_name,
+  1,  dsd__type_proto__optional__number_ranges,
+  (ProtobufCMessageInit) dsd__type_proto__optional__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor dsd__type_proto__field_descriptors[7] =
 {
   {
@@ -1987,10 +2185,10 @@ static const ProtobufCFieldDescriptor dsd__type_proto__field_descriptors[7] =
     "sequence_type",
     4,
     PROTOBUF_C_LABEL_OPTIONAL,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Dsd__TypeProto, has_sequence_type),
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
     offsetof(Dsd__TypeProto, sequence_type),
-    NULL,
+    &dsd__type_proto__sequence__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2047,10 +2245,10 @@ static const ProtobufCFieldDescriptor dsd__type_proto__field_descriptors[7] =
     "optional_type",
     9,
     PROTOBUF_C_LABEL_OPTIONAL,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Dsd__TypeProto, has_optional_type),
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
     offsetof(Dsd__TypeProto, optional_type),
-    NULL,
+    &dsd__type_proto__optional__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2084,6 +2282,148 @@ const ProtobufCMessageDescriptor dsd__type_proto__descriptor =
   dsd__type_proto__field_indices_by_name,
   2,  dsd__type_proto__number_ranges,
   (ProtobufCMessageInit) dsd__type_proto__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor dsd__sequence_proto__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__SequenceProto, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "elem_type",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Dsd__SequenceProto, has_elem_type),
+    offsetof(Dsd__SequenceProto, elem_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tensor_values",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Dsd__SequenceProto, n_tensor_values),
+    offsetof(Dsd__SequenceProto, tensor_values),
+    &dsd__tensor_proto__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned dsd__sequence_proto__field_indices_by_name[] = {
+  1,   /* field[1] = elem_type */
+  0,   /* field[0] = name */
+  2,   /* field[2] = tensor_values */
+};
+static const ProtobufCIntRange dsd__sequence_proto__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor dsd__sequence_proto__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "dsd.SequenceProto",
+  "SequenceProto",
+  "Dsd__SequenceProto",
+  "dsd",
+  sizeof(Dsd__SequenceProto),
+  3,
+  dsd__sequence_proto__field_descriptors,
+  dsd__sequence_proto__field_indices_by_name,
+  1,  dsd__sequence_proto__number_ranges,
+  (ProtobufCMessageInit) dsd__sequence_proto__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor dsd__optional_proto__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__OptionalProto, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "elem_type",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Dsd__OptionalProto, has_elem_type),
+    offsetof(Dsd__OptionalProto, elem_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tensor_value",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__OptionalProto, tensor_value),
+    &dsd__tensor_proto__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence_value",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Dsd__OptionalProto, sequence_value),
+    &dsd__sequence_proto__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned dsd__optional_proto__field_indices_by_name[] = {
+  1,   /* field[1] = elem_type */
+  0,   /* field[0] = name */
+  3,   /* field[3] = sequence_value */
+  2,   /* field[2] = tensor_value */
+};
+static const ProtobufCIntRange dsd__optional_proto__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 5, 3 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor dsd__optional_proto__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "dsd.OptionalProto",
+  "OptionalProto",
+  "Dsd__OptionalProto",
+  "dsd",
+  sizeof(Dsd__OptionalProto),
+  4,
+  dsd__optional_proto__field_descriptors,
+  dsd__optional_proto__field_indices_by_name,
+  2,  dsd__optional_proto__number_ranges,
+  (ProtobufCMessageInit) dsd__optional_proto__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor dsd__function_proto__field_descriptors[12] =

@@ -10,6 +10,8 @@ public enum Attribute: Sendable, Equatable {
   case strings([String])
   case tensor(Tensor)
   case graph(Graph)
+  /// The type of a value, which has no name here.
+  case type(ValueInfo)
 
   /// The kind as messages name it.
   public var kind: String {
@@ -22,6 +24,7 @@ public enum Attribute: Sendable, Equatable {
     case .strings: "strings"
     case .tensor: "tensor"
     case .graph: "graph"
+    case .type: "type"
     }
   }
 
@@ -35,6 +38,7 @@ public enum Attribute: Sendable, Equatable {
     case (.strings(let x), .strings(let y)): x == y
     case (.tensor(let x), .tensor(let y)): x.isIdentical(to: y)
     case (.graph(let x), .graph(let y)): x == y
+    case (.type(let x), .type(let y)): x == y
     default: false
     }
   }

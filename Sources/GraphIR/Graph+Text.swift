@@ -80,6 +80,7 @@ extension Attribute {
     case .strings(let values): return list(values) { "\"\($0)\"" }
     case .tensor(let tensor): return "\(TensorType(tensor.dtype, tensor.shape)) \(tensor.elements)"
     case .graph(let graph): return graph.body(indent: indent)
+    case .type(let info): return info.container?.description ?? info.type?.description ?? "?"
     }
   }
 }

@@ -4,10 +4,17 @@ import OrderedCollections
 public struct ValueInfo: Sendable, Equatable {
   public var name: String
   public var type: TensorType?
+  /// The declared type of a value that is no plain tensor.
+  public var container: ContainerType?
 
   public init(_ name: String, _ type: TensorType?) {
     self.name = name
     self.type = type
+  }
+
+  public init(_ name: String, container: ContainerType) {
+    self.name = name
+    self.container = container
   }
 }
 

@@ -9,6 +9,9 @@ public protocol Operator: Sendable {
   /// the call and results rounded after it.
   static var runsHalf: Bool { get }
 
+  /// Whether input 0 may be a sequence or an optional as well, which is then the output: Identity.
+  static var passesContainers: Bool { get }
+
   /// - Throws: `DataError` when an attribute is missing, of the wrong kind or out of range.
   init(_ attributes: Attributes) throws
 
@@ -40,6 +43,7 @@ public protocol Operator: Sendable {
 
 extension Operator {
   public static var runsHalf: Bool { false }
+  public static var passesContainers: Bool { false }
   public func knownOutputs(_ inputs: InferenceInputs) -> [Tensor]? { nil }
   public var aliasing: Aliasing { .none }
   public func workspace(_ inputs: [TensorType?], threads: Int) -> Int { 0 }

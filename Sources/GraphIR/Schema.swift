@@ -45,7 +45,12 @@ public struct Schema: Sendable {
 
   /// An attribute's default, or only its kind where there is none.
   public enum Default: Sendable {
-    case int(Int), float(Float), string(String), ints([Int]), floats([Float]), strings([String])
+    case int(Int)
+    case float(Float)
+    case string(String)
+    case ints([Int])
+    case floats([Float])
+    case strings([String])
     /// No default: the attribute is optional or checked by the operator.
     case none
 
@@ -74,7 +79,10 @@ extension Set<DType> {
     .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
   ]
   public static let numbers: Set<DType> = floats.union(integers)
+  /// The types that operators compute with.
   public static let all: Set<DType> = numbers.union([.bool])
+  /// All of them, and those that are only stored, moved and converted.
+  public static let storable = Set(DType.allCases)
   /// Shapes, axes and indices.
   public static let indices: Set<DType> = [.int32, .int64]
 }

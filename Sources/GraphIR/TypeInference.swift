@@ -54,9 +54,9 @@ public struct TypeInference: Sendable {
     _ node: Node, _ bound: any Operator, _ graph: Graph, _ set: OperatorSet, _ pool: ThreadPool
   ) throws {
     let inputTypes = node.inputs.map { $0.isEmpty ? nil : types[$0] }
-    let flow = bound as? any ControlFlow
-    // A value whose type is not known (an undeclared input) leaves everything after it unknown, but for bodies, which
-    // may well do without it.
+    let flow = bound as? any ValueOperator
+    // A value whose type is not known (an undeclared input, a sequence) leaves everything after it unknown, but for
+    // operators on values, which may well do without it.
     if flow == nil, zip(node.inputs, inputTypes).contains(where: { !$0.isEmpty && $1 == nil }) { return }
     let inputs = InferenceInputs(
       inputTypes, constants: node.inputs.map { $0.isEmpty ? nil : constants[$0] },

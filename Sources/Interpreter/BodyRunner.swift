@@ -1,7 +1,7 @@
 import GraphIR
 
-/// Runs the bodies of a node (the branches of If, the body of Loop): each as a plan of its own, made for the
-/// types that it meets.
+/// Runs an operator on values, and its bodies (the branches of If, the body of Loop): each as a plan of its own,
+/// made for the types that it meets.
 final class BodyRunner {
   private let node: Node
   private let operators: OperatorSet
@@ -20,7 +20,8 @@ final class BodyRunner {
 
   private struct Key: Hashable {
     let attribute: String
-    let types: [TensorType]
+    /// Nil for what is no tensor.
+    let types: [TensorType?]
   }
 
   init(_ node: Node, _ outer: Graph, _ slots: [String: Int], _ preparation: Preparation) {
@@ -44,14 +45,18 @@ final class BodyRunner {
   }
 
   /// - Parameter values: the slots of the plan around.
-  func run(_ op: any Operator, _ inputs: [Tensor?], _ values: [Tensor?]) throws -> [Tensor] {
-    guard let flow = op as? any ControlFlow else { throw DataError("does not run bodies") }
-    return try flow.run(inputs) { try run($0, $1, values) }
+  func run(
+    _ op: any Operator, _ inputs: [RuntimeValue?], _ values: [RuntimeValue?]
+  ) throws -> [RuntimeValue] {
+    guard let op = op as? any ValueOperator else { throw DataError("does not run on values") }
+    return try op.run(inputs, pool) { try run($0, $1, values) }
   }
 
-  private func run(_ attribute: String, _ inputs: [Tensor], _ values: [Tensor?]) throws -> [Tensor] {
+  private func run(
+    _ attribute: String, _ inputs: [RuntimeValue], _ values: [RuntimeValue?]
+  ) throws -> [RuntimeValue] {
     guard let body = bodies[attribute] else { throw DataError("attribute '\(attribute)' is missing") }
-    var given: [Tensor] = inputs
+    var given = inputs
     for (name, slot) in body.captured {
       guard let value = values[slot] else { throw DataError("value '\(name)' is not there") }
       given.append(value)
@@ -62,18 +67,20 @@ final class BodyRunner {
         "\(attribute) has \(graph.inputs.count - body.captured.count) inputs, not \(inputs.count)")
     }
     let fed = Dictionary(zip(graph.inputs.map(\.name), given), uniquingKeysWith: { first, _ in first })
-    let key = Key(attribute: attribute, types: given.map { TensorType($0.dtype, $0.shape) })
+    let types = given.map { $0.tensor.map { TensorType($0.dtype, $0.shape) } }
+    let key = Key(attribute: attribute, types: types)
     do {
-      let results = try (plans[key] ?? plan(graph, fed, key)).run(fed)
+      let results = try (plans[key] ?? plan(graph, fed, key)).runValues(fed)
       return graph.outputs.map { results[$0.name]! }
     } catch let error as DataError {
       throw error.at(attribute)
     }
   }
 
-  private func plan(_ graph: Graph, _ fed: [String: Tensor], _ key: Key) throws -> Plan {
-    let types = fed.mapValues { TensorType($0.dtype, $0.shape) }
-    let plan = try Plan(Preparation(graph, operators, inputs: types, pool: pool))
+  private func plan(_ graph: Graph, _ fed: [String: RuntimeValue], _ key: Key) throws -> Plan {
+    let types = fed.compactMapValues { $0.tensor.map { TensorType($0.dtype, $0.shape) } }
+    let containers = Set(fed.keys).subtracting(types.keys)
+    let plan = try Plan(Preparation(graph, operators, inputs: types, containers: containers, pool: pool))
     if plans.count >= BodyRunner.planLimit { plans.removeAll() }
     plans[key] = plan
     return plan

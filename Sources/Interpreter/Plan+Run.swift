@@ -6,25 +6,42 @@ extension Plan {
   ///   - inputs: a tensor for each input of the plan's graph, of the planned types.
   ///   - position: where in a sweep this run is; handed to hooks.
   /// - Returns: the outputs by name, in memory of their own.
-  /// - Throws: `DataError` that names the node, its operator, the shapes and the reason.
+  /// - Throws: `DataError` that names the node, its operator, the shapes and the reason; also when an output is no
+  ///   tensor.
   public func run(
     _ inputs: [String: Tensor], at position: SweepPosition = SweepPosition(),
     profile: Profile? = nil
   ) throws -> [String: Tensor] {
+    let results = try runValues(inputs.mapValues(RuntimeValue.tensor), at: position, profile: profile)
+    return try results.reduce(into: [:]) { tensors, result in
+      guard let tensor = result.value.tensor else {
+        throw DataError("output '\(result.key)' is \(result.value.label), not a tensor")
+      }
+      tensors[result.key] = tensor
+    }
+  }
+
+  /// Runs the graph once, with sequences and optionals among its inputs and outputs.
+  public func runValues(
+    _ inputs: [String: RuntimeValue], at position: SweepPosition = SweepPosition(),
+    profile: Profile? = nil
+  ) throws -> [String: RuntimeValue] {
     try Storage.checkFits(peakBytes, "a run, beside its weights,")
     var values = initial
     for input in graph.inputs {
-      guard let tensor = inputs[input.name] else { throw DataError("missing input '\(input.name)'") }
-      let given = TensorType(tensor.dtype, tensor.shape)
-      if let planned = inputTypes[input.name], !given.agrees(with: planned) {
-        throw DataError("input '\(input.name)' is \(given), the plan is for \(planned)")
+      guard let value = inputs[input.name] else { throw DataError("missing input '\(input.name)'") }
+      if let planned = inputTypes[input.name] {
+        let given = value.tensor.map { TensorType($0.dtype, $0.shape) }
+        guard given?.agrees(with: planned) ?? false else {
+          throw DataError("input '\(input.name)' is \(value.label), the plan is for \(planned)")
+        }
       }
-      values[slots[input.name]!] = tensor
+      values[slots[input.name]!] = value
     }
     for step in steps {
       for slot in step.allocates {
         let type = outputTypes[slot]!
-        values[slot] = Tensor(type.dtype, type.concreteShape!)
+        values[slot] = .tensor(Tensor(type.dtype, type.concreteShape!))
       }
       do {
         let start = profile.map { _ in ContinuousClock.now }
@@ -32,14 +49,12 @@ extension Plan {
         if let start { profile?.record(step.node, step.multiplyAdds, since: start) }
         for attachment in step.attachments { try call(attachment, &values, position) }
       } catch let error as DataError {
-        let shown = step.inputs.map { slot in
-          slot < 0 ? "–" : values[slot].map { "\($0.dtype)\(Shape.text($0.shape))" } ?? "?"
-        }.joined(separator: ", ")
+        let shown = step.inputs.map { $0 < 0 ? "–" : values[$0]?.label ?? "?" }.joined(separator: ", ")
         throw DataError("\(step.node.label) with inputs (\(shown)): \(error.message)")
       }
       for slot in step.releases { values[slot] = nil }
     }
-    var results: [String: Tensor] = [:]
+    var results: [String: RuntimeValue] = [:]
     for output in graph.outputs {
       let slot = slots[output.name]!
       // An output that no step makes is an input or a constant.
@@ -48,25 +63,33 @@ extension Plan {
     return results
   }
 
-  private func run(_ step: Step, _ values: inout [Tensor?]) throws {
-    let inputs = step.inputs.map { $0 < 0 ? nil : values[$0] }
+  private func run(_ step: Step, _ values: inout [RuntimeValue?]) throws {
+    let given = step.inputs.map { $0 < 0 ? nil : values[$0] }
     if let bodies = step.bodies {
-      let outputs = try bodies.run(step.op, inputs, values)
-      for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 { values[slot] = tensor }
+      let outputs = try bodies.run(step.op, given, values)
+      for (slot, value) in zip(step.outputs, outputs) where slot >= 0 { values[slot] = value }
       return
+    }
+    if step.isDynamic, type(of: step.op).passesContainers, let value = given[0], value.tensor == nil {
+      values[step.outputs[0]] = value
+      return
+    }
+    let inputs = try given.map { value in
+      guard let value, value.tensor == nil else { return value?.tensor }
+      throw DataError("an input is \(value.label), not a tensor")
     }
     if step.isDynamic {
       let outputs = try step.op.runAllocating(inputs, outputCount: step.outputs.count, pool: pool)
       for (slot, tensor) in zip(step.outputs, outputs) where slot >= 0 {
-        values[slot] = step.copiesView ? tensor?.copy() : tensor
+        values[slot] = (step.copiesView ? tensor?.copy() : tensor).map(RuntimeValue.tensor)
       }
       return
     }
     if let shape = step.viewShape {
-      values[step.outputs[0]] = inputs[0]!.reshaped(shape)
+      values[step.outputs[0]] = .tensor(inputs[0]!.reshaped(shape))
       return
     }
-    let outputs = step.outputs.map { $0 < 0 ? nil : values[$0] }
+    let outputs = step.outputs.map { $0 < 0 ? nil : values[$0]?.tensor }
     if step.op.aliasing == .view {
       outputs[0]!.assign(inputs[0]!)
       return
@@ -77,16 +100,21 @@ extension Plan {
   }
 
   private func call(
-    _ attachment: Attachment, _ values: inout [Tensor?], _ position: SweepPosition
+    _ attachment: Attachment, _ values: inout [RuntimeValue?], _ position: SweepPosition
   ) throws {
     let slots = attachment.values.map { self.slots[$0]! }
-    var seen = slots.map { values[$0]! }
+    let before = try zip(attachment.values, slots).map { name, slot in
+      guard let tensor = values[slot]?.tensor else {
+        throw DataError("hook \(attachment.hook.name) wants '\(name)', which is not a tensor")
+      }
+      return tensor
+    }
+    var seen = before
     try attachment.hook.didRun(attachment.node, &seen, at: position)
     guard attachment.alters else { return }
     guard seen.count == slots.count else {
       throw DataError("hook \(attachment.hook.name) gave back \(seen.count) values of \(slots.count)")
     }
-    let before = slots.map { values[$0]! }
     for (position, (current, tensor)) in zip(before, seen).enumerated() {
       guard tensor.dtype == current.dtype, tensor.shape == current.shape else {
         throw DataError(
@@ -98,7 +126,7 @@ extension Plan {
       guard position >= attachment.inputCount else {
         throw DataError("hook \(attachment.hook.name) may not replace an input of the node")
       }
-      values[slots[position]] = tensor.copy()
+      values[slots[position]] = .tensor(tensor.copy())
     }
   }
 }

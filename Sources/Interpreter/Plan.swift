@@ -20,7 +20,7 @@ public final class Plan {
 
   let steps: [Step]
   /// What each slot holds before a run: constants, and views into the arena.
-  let initial: [Tensor?]
+  let initial: [RuntimeValue?]
   let slots: [String: Int]
   let outputTypes: [Int: TensorType]
   /// Types of the graph's inputs.
@@ -35,7 +35,7 @@ public final class Plan {
   struct Step {
     let node: Node
     let op: any Operator
-    /// Runs the node's bodies, where it has any.
+    /// Runs what is no kernel call: control flow with its bodies, and operators on sequences.
     let bodies: BodyRunner?
     let inputs: [Int]
     let outputs: [Int]
@@ -75,11 +75,11 @@ public final class Plan {
     made = Set(steps.flatMap(\.outputs))
     outputTypes = builder.outputTypes
     inputTypes = graph.inputs.reduce(into: [:]) { $0[$1.name] = preparation.types[$1.name] }
-    var initial = builder.constants
+    var initial = builder.constants.map { $0.map(RuntimeValue.tensor) }
     for (slot, block) in builder.blockOfSlot {
       let type = builder.typeOfSlot[slot]!
-      initial[slot] = try Tensor(
-        type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset)
+      initial[slot] = .tensor(
+        try Tensor(type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset))
     }
     self.initial = initial
   }

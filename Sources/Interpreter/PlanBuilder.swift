@@ -13,6 +13,8 @@ struct PlanBuilder {
   private(set) var blockOfSlot: [Int: Int] = [:]
   private(set) var blocks: [MemoryPlan.Block] = []
   private(set) var outputTypes: [Int: TensorType] = [:]
+  /// Slots of the graph's outputs, also of those whose types only a run tells.
+  private var outputSlots: Set<Int> = []
   private(set) var workspaceBytes = 0
 
   init(_ graph: Graph, _ preparation: Preparation) {
@@ -31,6 +33,7 @@ struct PlanBuilder {
     for output in graph.outputs {
       guard let slot = slots[output.name] else { throw DataError("nothing makes output '\(output.name)'") }
       outputTypes[slot] = preparation.types[output.name]
+      outputSlots.insert(slot)
     }
 
     let attachments = attachmentsByStep()
@@ -94,7 +97,7 @@ struct PlanBuilder {
     let outputs = node.outputs.map { $0.isEmpty ? -1 : slots[$0]! }
     let inputTypes = inputs.map { $0 < 0 ? nil : typeOfSlot[$0] }
     let known = outputs.filter { $0 >= 0 }
-    let bodies = op is any ControlFlow ? BodyRunner(node, graph, slots, preparation) : nil
+    let bodies = op is any ValueOperator ? BodyRunner(node, graph, slots, preparation) : nil
     let isDynamic =
       bodies != nil || known.contains { typeOfSlot[$0]?.byteCount == nil }
       || inputs.contains { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
@@ -104,7 +107,7 @@ struct PlanBuilder {
     var allocates: [Int] = []
     for (index, slot) in outputs.enumerated() where slot >= 0 && !isDynamic {
       let type = typeOfSlot[slot]!
-      if index == 0, op.aliasing == .view, inputs[0] >= 0, outputTypes[slot] == nil {
+      if index == 0, op.aliasing == .view, inputs[0] >= 0, !outputSlots.contains(slot) {
         viewShape = type.concreteShape
         if let block = blockOfSlot[inputs[0]] {
           blockOfSlot[slot] = block
@@ -112,7 +115,7 @@ struct PlanBuilder {
         }
         continue
       }
-      if outputTypes[slot] != nil {
+      if outputSlots.contains(slot) {
         allocates.append(slot)
       } else if index == 0, let block = reusable(op, inputs, type, position, hooked) {
         blockOfSlot[slot] = block
@@ -131,13 +134,13 @@ struct PlanBuilder {
     let copiesView =
       isDynamic && op.aliasing == .view
       && (inputs.first.map { blockOfSlot[$0] != nil } ?? false
-        || outputs.first.map { outputTypes[$0] != nil } ?? false)
+        || outputs.first.map(outputSlots.contains) ?? false)
     let dynamicInputs = Set(inputs).filter { $0 >= 0 && typeOfSlot[$0]?.byteCount == nil }
     steps.append(
       Plan.Step(
         node: node, op: op, bodies: bodies, inputs: inputs, outputs: outputs, viewShape: viewShape,
         isDynamic: isDynamic, copiesView: copiesView, allocates: allocates,
-        releases: dynamicInputs.filter { lastUse[$0] == position && outputTypes[$0] == nil },
+        releases: dynamicInputs.filter { lastUse[$0] == position && !outputSlots.contains($0) },
         attachments: attachments,
         multiplyAdds: isDynamic ? 0 : op.multiplyAdds(inputTypes, known.compactMap { typeOfSlot[$0] })))
   }

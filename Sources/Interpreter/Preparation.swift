@@ -15,26 +15,30 @@ public struct Preparation {
 
   /// - Parameters:
   ///   - inputs: concrete types of what will be fed; a name may be any value of the graph.
+  ///   - containers: inputs that sequences or optionals will be fed to.
   ///   - outputs: the values wanted; the graph's own outputs when nil.
   ///   - rewrites: passes applied in order, recognition and fusion.
   ///   - optional: outputs that need not exist.
   /// - Throws: `DataError` for missing inputs, unknown values, and whatever inference finds.
   public init(
     _ source: Graph, _ operators: OperatorSet, inputs: [String: TensorType],
-    outputs: [String]? = nil, hooks: [any Hook] = [], rewrites: [any GraphRewrite] = [],
+    containers: Set<String> = [], outputs: [String]? = nil, hooks: [any Hook] = [],
+    rewrites: [any GraphRewrite] = [],
     pool: ThreadPool, trace: (@Sendable (String) -> Void)? = nil
   ) throws {
     self.operators = operators
     self.pool = pool
     var graph = try source.sorted()
     // An input with a default that nothing feeds is the default, a constant.
-    graph.inputs.removeAll { graph.initializers[$0.name] != nil && inputs[$0.name] == nil }
+    graph.inputs.removeAll {
+      graph.initializers[$0.name] != nil && inputs[$0.name] == nil && !containers.contains($0.name)
+    }
     let names = graph.valueNames
     let wanted = outputs ?? graph.outputs.map(\.name)
     for name in wanted where !names.contains(name) {
       throw DataError("the graph has no value '\(name)'")
     }
-    for name in inputs.keys.sorted() where !names.contains(name) {
+    for name in inputs.keys.sorted() + containers.sorted() where !names.contains(name) {
       throw DataError("the graph has no value '\(name)' to feed")
     }
 
@@ -46,12 +50,13 @@ public struct Preparation {
     self.supplied = supplied
     var fed = inputs
     for (name, tensor) in supplied { fed[name] = TensorType(tensor.dtype, tensor.shape) }
+    let given = containers.union(fed.keys)
     try Preparation.checkFed(fed, graph)
     try Preparation.checkReplaced(fed, graph, operators, pool)
 
     // Hooks see every node that what is fed can reach, whether or not the outputs need it.
     let sinks = hooks.isEmpty ? [] : Preparation.runnableSinks(graph, fed)
-    graph = graph.sliced(to: Preparation.unique(wanted + sinks), given: Set(fed.keys))
+    graph = graph.sliced(to: Preparation.unique(wanted + sinks), given: given)
     var attachments: [Attachment] = []
     let sourceHooks = hooks.filter { $0.view == .source }
     if !sourceHooks.isEmpty {
@@ -62,8 +67,8 @@ public struct Preparation {
     let needsAll = hooks.contains { $0.view == .canonical }
     let sourceWanted = Preparation.unique(wanted + observed)
     let kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
-    graph = graph.sliced(to: kept, given: Set(fed.keys))
-    try Preparation.checkComplete(graph, fed)
+    graph = graph.sliced(to: kept, given: given)
+    try Preparation.checkComplete(graph, given)
 
     var inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
     graph = graph.foldingKnown(inference.constants, except: Set(observed))
@@ -74,7 +79,7 @@ public struct Preparation {
         RewriteContext(
           operators: operators, types: inference.types, constants: inference.constants,
           altered: altered, trace: trace)
-      ).sliced(to: kept, given: Set(fed.keys)).sorted()
+      ).sliced(to: kept, given: given).sorted()
     }
 
     let canonicalHooks = hooks.filter { $0.view == .canonical }
@@ -84,11 +89,11 @@ public struct Preparation {
     }
     self.attachments = attachments
     let hooked = Preparation.unique(sourceWanted + Preparation.observed(attachments, graph))
-    graph = graph.sliced(to: hooked, given: Set(fed.keys))
+    graph = graph.sliced(to: hooked, given: given)
     let allAltered = Set(attachments.flatMap(\.altered))
     graph = try ConstantFolding(
       pool: pool, keep: Set(Preparation.observed(attachments, graph)), altered: allAltered
-    ).fold(graph, operators, fed: fed)
+    ).fold(graph, operators, fed: fed, given: given)
     // Hooked values stay in the graph without leaving a run as outputs.
     graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
     let final = try TypeInference(graph, operators, inputs: fed, opaque: allAltered, pool: pool)
@@ -243,8 +248,8 @@ public struct Preparation {
     }
   }
 
-  private static func checkComplete(_ graph: Graph, _ fed: [String: TensorType]) throws {
-    let missing = graph.requiredInputs.filter { fed[$0.name] == nil }
+  private static func checkComplete(_ graph: Graph, _ given: Set<String>) throws {
+    let missing = graph.requiredInputs.filter { !given.contains($0.name) }
     if !missing.isEmpty {
       let listed = missing.map { "'\($0.name)' \($0.type?.description ?? "")" }
       throw DataError("missing input\(missing.count > 1 ? "s" : ""): \(listed.joined(separator: ", "))")

@@ -1,3 +1,4 @@
+import CGraphProto
 import GraphIR
 
 /// Reads graph files: ours and any other `.onnx`.
@@ -28,9 +29,11 @@ public enum GraphReader {
   public static func read(
     _ bytes: UnsafeRawBufferPointer, folder: String? = nil, weights: Weights = .bind
   ) throws -> Graph {
-    let graph = try withExtendedLifetime(ModelMessage(bytes)) { message in
+    let graph = try withExtendedLifetime(
+      WireMessage<Dsd__ModelProto>(bytes, as: dsd_model_descriptor())
+    ) { message in
       var files: ExternalFiles?
-      let model = message.model.pointee
+      let model = message.content.pointee
       let reading = try ModelReading(model, fileSize: bytes.count) {
         if files == nil, let folder { files = try ExternalFiles(folder: folder) }
         return files

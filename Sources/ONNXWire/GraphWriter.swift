@@ -46,7 +46,7 @@ public enum GraphWriter {
       let model = try writing.model(graph)
       return try model.withMemoryRebound(to: ProtobufCMessage.self, capacity: 1) { message in
         let size = protobuf_c_message_get_packed_size(message)
-        guard size <= ModelMessage.sizeLimit else {
+        guard size <= WireMemory.sizeLimit else {
           throw DataError("\(size) bytes are more than a graph file may have (2 GB)")
         }
         return try body(message, size)

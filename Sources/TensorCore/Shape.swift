@@ -6,7 +6,10 @@ public enum Shape {
     var hasZero = false
     for extent in shape {
       if extent < 0 { return nil }
-      if extent == 0 { hasZero = true; continue }
+      if extent == 0 {
+        hasZero = true
+        continue
+      }
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
       if overflow { return nil }
       count = product

@@ -1,8 +1,9 @@
 extension Tensor {
   /// The same elements as another type, with owned memory (or self when the type is the same).
   ///
-  /// Float to integer truncates toward zero and saturates; anything to bool is `x != 0`; to float16 and
-  /// bfloat16 rounds to nearest even.
+  /// Float to integer truncates toward zero and saturates; anything to bool is `x != 0`; to float16, bfloat16 and
+  /// the small floats rounds to nearest even, to small floats also saturates; anything to an integer of 4 or 2 bits
+  /// keeps the lowest bits of the whole number.
   public func converted(to target: DType) -> Tensor {
     target == dtype ? self : converted(to: target, first: count, shape: shape)
   }
@@ -29,6 +30,12 @@ extension Tensor {
     case .uint16: writeInteger(pointer(as: UInt16.self), n, result) { Int64($0) }
     case .uint32: writeInteger(pointer(as: UInt32.self), n, result) { Int64($0) }
     case .uint64: writeInteger(pointer(as: UInt64.self), n, result) { Int64(bitPattern: $0) }
+    case .int4, .int2: writeInteger(pointer(as: Int8.self), n, result) { Int64($0) }
+    case .uint4, .uint2: writeInteger(pointer(as: UInt8.self), n, result) { Int64($0) }
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1:
+      let format = SmallFloat(dtype)!
+      let table = (0..<256).map { Double(format.value(UInt8($0))) }
+      write(pointer(as: UInt8.self), n, result) { table[Int($0)] }
     }
     return result
   }
@@ -55,6 +62,12 @@ extension Tensor {
     case .uint16: fillInteger(UInt16.self)
     case .uint32: fillInteger(UInt32.self)
     case .uint64: fillInteger(UInt64.self)
+    case .int4, .int2, .uint4, .uint2:
+      let lowest = Tensor.lowestBits(result.dtype)
+      fill(UInt8.self) { lowest(Int64(saturating: $0)) }
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1:
+      let format = SmallFloat(result.dtype)!
+      fill(UInt8.self) { format.code($0) }
     }
   }
 
@@ -83,13 +96,31 @@ extension Tensor {
     case .uint16: fill(UInt16.self) { UInt16(truncatingIfNeeded: $0) }
     case .uint32: fill(UInt32.self) { UInt32(truncatingIfNeeded: $0) }
     case .uint64: fill(UInt64.self) { UInt64(bitPattern: $0) }
+    case .int4, .int2, .uint4, .uint2: fill(UInt8.self, Tensor.lowestBits(result.dtype))
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1:
+      let format = SmallFloat(result.dtype)!
+      fillFloat(UInt8.self) { format.code($0) }
+    }
+  }
+}
+
+extension Tensor {
+  /// Gives the byte that holds the lowest bits of a number as an element of 4 or 2 bits, with its sign.
+  fileprivate static func lowestBits(_ dtype: DType) -> (Int64) -> UInt8 {
+    let unused = Int64(64 - dtype.bits)
+    let isSigned = dtype.isSigned
+    return { number in
+      let high = number << unused
+      return UInt8(
+        truncatingIfNeeded: isSigned
+          ? high >> unused : Int64(bitPattern: UInt64(bitPattern: high) >> UInt64(unused)))
     }
   }
 }
 
 extension FixedWidthInteger {
   /// Truncates toward zero; NaN is 0; out of range saturates.
-  init(saturating value: Double) {
+  public init(saturating value: Double) {
     if value.isNaN {
       self = 0
       return

@@ -29,7 +29,7 @@ public struct Tensor: @unchecked Sendable {
   /// - Throws: `DataError` when the bytes do not lie inside the storage or are not aligned.
   public init(_ dtype: DType, _ shape: [Int], in storage: Storage, at byteOffset: Int) throws {
     guard let count = Shape.checkedCount(shape),
-      case let (bytes, overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow,
+      case (let bytes, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow,
       byteOffset >= 0, bytes <= storage.byteCount, byteOffset <= storage.byteCount - bytes
     else { throw DataError("a \(dtype) tensor \(Shape.text(shape)) does not fit its bytes") }
     guard (Int(bitPattern: storage.base) + byteOffset) % dtype.size == 0 else {

@@ -43,7 +43,7 @@ import Testing
       var bytes: [Int: Range<Int>] = [:]
       for (position, step) in plan.steps.enumerated() {
         for slot in step.outputs where slot >= 0 {
-          guard let tensor = plan.initial[slot] else { continue }
+          guard let tensor = plan.initial[slot]?.tensor else { continue }
           let address = Int(bitPattern: tensor.pointer)
           let range = address..<address + tensor.byteCount
           if step.viewShape == nil {

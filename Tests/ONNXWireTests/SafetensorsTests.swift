@@ -9,7 +9,7 @@ import Testing
 
   @Test func everyTypeComesBack() throws {
     var tensors: [(String, Tensor)] = []
-    for (i, dtype) in DType.allCases.enumerated() {
+    for (i, dtype) in DType.allCases.enumerated() where dtype.safetensorsName != nil {
       tensors.append(("größe.\(dtype) \"q\"\n\(i)", sample(dtype, [3, 1 + i % 4], seed: UInt64(i + 1))))
     }
     tensors.append(("scalar", sample(.float32, [])))
@@ -66,7 +66,7 @@ import Testing
     try refuse("{", ["header is wrong"])
     try refuse(#"{"t":3}"#, ["tensor 't'"])
     try refuse(#"{"t":{}}"#, ["tensor 't'", "no dtype"])
-    try refuse(one("F8_E5M2", "[4]", "[0,4]"), ["tensor 't'", "F8_E5M2"])
+    try refuse(one("F6_E2M3", "[4]", "[0,3]"), ["tensor 't'", "F6_E2M3"])
     try refuse(one("F32", "[4]", "[16,0]"), ["tensor 't'", "not a range"])
     try refuse(one("F32", "[4]", "[-16,0]"), ["tensor 't'", "not a range"])
     try refuse(one("F32", "[5]", "[0,20]"), ["tensor 't'", "past the end"])

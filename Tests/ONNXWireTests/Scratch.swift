@@ -75,9 +75,14 @@ func sample(_ dtype: DType, _ shape: [Int], seed: UInt64 = 1) -> Tensor {
   var random = TestRandom(seed)
   let tensor = Tensor(dtype, shape)
   let bytes = tensor.pointer(as: UInt8.self)
+  let unused = UInt8(max(0, 8 - dtype.bits))
   for i in 0..<tensor.byteCount {
-    let byte = UInt8.random(in: 0 ... .max, using: &random)
-    bytes[i] = dtype == .bool ? byte & 1 : byte
+    let byte = UInt8.random(in: 0 ... .max, using: &random) << unused
+    // Elements of 4 and 2 bits have their sign, if any, in the rest of their byte.
+    let element =
+      dtype.isInteger && dtype.isSigned
+      ? UInt8(bitPattern: Int8(bitPattern: byte) >> Int8(unused)) : byte >> unused
+    bytes[i] = dtype == .bool ? byte & 1 : element
   }
   return tensor
 }

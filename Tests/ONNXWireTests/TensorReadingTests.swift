@@ -58,8 +58,10 @@ import Testing
     func input(_ type: Wire) -> [UInt8] {
       Wire.model(Wire.graph([]).message(11, Wire().text(1, "x").message(2, type)))
     }
-    expectRefusal("value 'x'", "sequence") { _ = try GraphReader.read(input(Wire().bytes(4, []))) }
-    expectRefusal("value 'x'", "optional") { _ = try GraphReader.read(input(Wire().bytes(9, [10, 0]))) }
+    expectRefusal("value 'x'", "a map") { _ = try GraphReader.read(input(Wire().bytes(5, []))) }
+    let tensor = Wire().message(1, Wire().int(1, 1))
+    let nested = Wire().message(4, Wire().message(1, Wire().message(4, Wire().message(1, tensor))))
+    expectRefusal("value 'x'", "container of containers") { _ = try GraphReader.read(input(nested)) }
     expectRefusal("value 'x'", "string") {
       _ = try GraphReader.read(input(Wire().message(1, Wire().int(1, 8))))
     }
@@ -68,6 +70,24 @@ import Testing
     let node = Wire.node("N", name: "n", [], [], [Wire().text(1, "a").int(20, 9).bytes(10, [])])
     expectRefusal("node 'n' (N)", "attribute 'a'", "tensors") {
       _ = try GraphReader.read(Wire.model(Wire.graph([node])))
+    }
+  }
+
+  /// Declared types of sequences and optionals are read and written.
+  @Test func containers() throws {
+    let tensor = Wire().message(1, Wire().int(1, 1))
+    let sequence = Wire().message(4, Wire().message(1, tensor))
+    for (type, kind) in [
+      (sequence, ContainerType.Kind.sequence), (Wire().message(9, Wire().message(1, tensor)), .optional),
+      (Wire().message(9, Wire().message(1, sequence)), .optionalSequence),
+    ] {
+      let graph = try GraphReader.read(
+        Wire.model(Wire.graph([]).message(11, Wire().text(1, "x").message(2, type))))
+      let expected = ContainerType(kind, of: TensorType(.float32, nil as [Dim]?))
+      #expect(graph.inputs == [ValueInfo("x", container: expected)])
+      let scratch = Scratch()
+      try GraphWriter.write(graph, to: scratch.file("g.onnx"))
+      #expect(try GraphReader.read(path: scratch.file("g.onnx")).inputs == graph.inputs)
     }
   }
 

@@ -81,10 +81,10 @@ import Testing
     }
   }
 
-  /// Conversion between any two types keeps small whole numbers.
+  /// Conversion between any two types keeps small whole numbers. (float8e8m0 has no zero.)
   @Test func everyPairOfTypes() {
-    for source in DType.allCases {
-      for target in DType.allCases {
+    for source in DType.allCases where source != .float8e8m0 {
+      for target in DType.allCases where target != .float8e8m0 {
         let small = Tensor([Int64(0), 1, 1, 0, 1], shape: [5]).converted(to: source)
         #expect(small.converted(to: target).converted(to: .int64).array(of: Int64.self) == [0, 1, 1, 0, 1])
         #expect(small.converted(to: target).dtype == target)

@@ -28,6 +28,10 @@ typedef struct Dsd__TensorShapeProto Dsd__TensorShapeProto;
 typedef struct Dsd__TensorShapeProto__Dimension Dsd__TensorShapeProto__Dimension;
 typedef struct Dsd__TypeProto Dsd__TypeProto;
 typedef struct Dsd__TypeProto__Tensor Dsd__TypeProto__Tensor;
+typedef struct Dsd__TypeProto__Sequence Dsd__TypeProto__Sequence;
+typedef struct Dsd__TypeProto__Optional Dsd__TypeProto__Optional;
+typedef struct Dsd__SequenceProto Dsd__SequenceProto;
+typedef struct Dsd__OptionalProto Dsd__OptionalProto;
 typedef struct Dsd__FunctionProto Dsd__FunctionProto;
 
 
@@ -68,7 +72,20 @@ typedef enum _Dsd__TensorProto__DataType {
   DSD__TENSOR_PROTO__DATA_TYPE__UINT64 = 13,
   DSD__TENSOR_PROTO__DATA_TYPE__COMPLEX64 = 14,
   DSD__TENSOR_PROTO__DATA_TYPE__COMPLEX128 = 15,
-  DSD__TENSOR_PROTO__DATA_TYPE__BFLOAT16 = 16
+  DSD__TENSOR_PROTO__DATA_TYPE__BFLOAT16 = 16,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FN = 17,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FNUZ = 18,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2 = 19,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2FNUZ = 20,
+  /*
+   * Elements of 4 and 2 bits are packed, the first in a byte's lowest bits.
+   */
+  DSD__TENSOR_PROTO__DATA_TYPE__UINT4 = 21,
+  DSD__TENSOR_PROTO__DATA_TYPE__INT4 = 22,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT4E2M1 = 23,
+  DSD__TENSOR_PROTO__DATA_TYPE__FLOAT8E8M0 = 24,
+  DSD__TENSOR_PROTO__DATA_TYPE__UINT2 = 25,
+  DSD__TENSOR_PROTO__DATA_TYPE__INT2 = 26
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(DSD__TENSOR_PROTO__DATA_TYPE)
 } Dsd__TensorProto__DataType;
 typedef enum _Dsd__TensorProto__DataLocation {
@@ -238,8 +255,7 @@ struct  Dsd__AttributeProto
   size_t n_graphs;
   ProtobufCBinaryData *graphs;
   char *doc_string;
-  protobuf_c_boolean has_tp;
-  ProtobufCBinaryData tp;
+  Dsd__TypeProto *tp;
   size_t n_type_protos;
   ProtobufCBinaryData *type_protos;
   protobuf_c_boolean has_type;
@@ -255,7 +271,7 @@ struct  Dsd__AttributeProto
 };
 #define DSD__ATTRIBUTE_PROTO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&dsd__attribute_proto__descriptor) \
-    , NULL, 0, 0, 0, 0, 0, {0,NULL}, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, NULL, 0, {0,NULL}, 0,NULL, 0, DSD__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED, NULL, 0, {0,NULL}, 0,NULL }
+    , NULL, 0, 0, 0, 0, 0, {0,NULL}, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, 0, DSD__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED, NULL, 0, {0,NULL}, 0,NULL }
 
 
 /*
@@ -387,15 +403,34 @@ struct  Dsd__TypeProto__Tensor
     , 0, 0, NULL }
 
 
+struct  Dsd__TypeProto__Sequence
+{
+  ProtobufCMessage base;
+  Dsd__TypeProto *elem_type;
+};
+#define DSD__TYPE_PROTO__SEQUENCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&dsd__type_proto__sequence__descriptor) \
+    , NULL }
+
+
+struct  Dsd__TypeProto__Optional
+{
+  ProtobufCMessage base;
+  Dsd__TypeProto *elem_type;
+};
+#define DSD__TYPE_PROTO__OPTIONAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&dsd__type_proto__optional__descriptor) \
+    , NULL }
+
+
 /*
- * Only tensors are supported; the others are refused by name.
+ * Tensors, lists of tensors, and either of them as something that may be absent; the others are refused by name.
  */
 struct  Dsd__TypeProto
 {
   ProtobufCMessage base;
   Dsd__TypeProto__Tensor *tensor_type;
-  protobuf_c_boolean has_sequence_type;
-  ProtobufCBinaryData sequence_type;
+  Dsd__TypeProto__Sequence *sequence_type;
   protobuf_c_boolean has_map_type;
   ProtobufCBinaryData map_type;
   char *denotation;
@@ -403,12 +438,42 @@ struct  Dsd__TypeProto
   ProtobufCBinaryData opaque_type;
   protobuf_c_boolean has_sparse_tensor_type;
   ProtobufCBinaryData sparse_tensor_type;
-  protobuf_c_boolean has_optional_type;
-  ProtobufCBinaryData optional_type;
+  Dsd__TypeProto__Optional *optional_type;
 };
 #define DSD__TYPE_PROTO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&dsd__type_proto__descriptor) \
-    , NULL, 0, {0,NULL}, 0, {0,NULL}, NULL, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL} }
+    , NULL, NULL, 0, {0,NULL}, NULL, 0, {0,NULL}, 0, {0,NULL}, NULL }
+
+
+/*
+ * Values in files of their own, as ONNX's test data has them.
+ */
+struct  Dsd__SequenceProto
+{
+  ProtobufCMessage base;
+  char *name;
+  protobuf_c_boolean has_elem_type;
+  int32_t elem_type;
+  size_t n_tensor_values;
+  Dsd__TensorProto **tensor_values;
+};
+#define DSD__SEQUENCE_PROTO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&dsd__sequence_proto__descriptor) \
+    , NULL, 0, 0, 0,NULL }
+
+
+struct  Dsd__OptionalProto
+{
+  ProtobufCMessage base;
+  char *name;
+  protobuf_c_boolean has_elem_type;
+  int32_t elem_type;
+  Dsd__TensorProto *tensor_value;
+  Dsd__SequenceProto *sequence_value;
+};
+#define DSD__OPTIONAL_PROTO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&dsd__optional_proto__descriptor) \
+    , NULL, 0, 0, NULL, NULL }
 
 
 /*
@@ -629,6 +694,12 @@ void   dsd__tensor_shape_proto__free_unpacked
 /* Dsd__TypeProto__Tensor methods */
 void   dsd__type_proto__tensor__init
                      (Dsd__TypeProto__Tensor         *message);
+/* Dsd__TypeProto__Sequence methods */
+void   dsd__type_proto__sequence__init
+                     (Dsd__TypeProto__Sequence         *message);
+/* Dsd__TypeProto__Optional methods */
+void   dsd__type_proto__optional__init
+                     (Dsd__TypeProto__Optional         *message);
 /* Dsd__TypeProto methods */
 void   dsd__type_proto__init
                      (Dsd__TypeProto         *message);
@@ -647,6 +718,44 @@ Dsd__TypeProto *
                       const uint8_t       *data);
 void   dsd__type_proto__free_unpacked
                      (Dsd__TypeProto *message,
+                      ProtobufCAllocator *allocator);
+/* Dsd__SequenceProto methods */
+void   dsd__sequence_proto__init
+                     (Dsd__SequenceProto         *message);
+size_t dsd__sequence_proto__get_packed_size
+                     (const Dsd__SequenceProto   *message);
+size_t dsd__sequence_proto__pack
+                     (const Dsd__SequenceProto   *message,
+                      uint8_t             *out);
+size_t dsd__sequence_proto__pack_to_buffer
+                     (const Dsd__SequenceProto   *message,
+                      ProtobufCBuffer     *buffer);
+Dsd__SequenceProto *
+       dsd__sequence_proto__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   dsd__sequence_proto__free_unpacked
+                     (Dsd__SequenceProto *message,
+                      ProtobufCAllocator *allocator);
+/* Dsd__OptionalProto methods */
+void   dsd__optional_proto__init
+                     (Dsd__OptionalProto         *message);
+size_t dsd__optional_proto__get_packed_size
+                     (const Dsd__OptionalProto   *message);
+size_t dsd__optional_proto__pack
+                     (const Dsd__OptionalProto   *message,
+                      uint8_t             *out);
+size_t dsd__optional_proto__pack_to_buffer
+                     (const Dsd__OptionalProto   *message,
+                      ProtobufCBuffer     *buffer);
+Dsd__OptionalProto *
+       dsd__optional_proto__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   dsd__optional_proto__free_unpacked
+                     (Dsd__OptionalProto *message,
                       ProtobufCAllocator *allocator);
 /* Dsd__FunctionProto methods */
 void   dsd__function_proto__init
@@ -705,8 +814,20 @@ typedef void (*Dsd__TensorShapeProto_Closure)
 typedef void (*Dsd__TypeProto__Tensor_Closure)
                  (const Dsd__TypeProto__Tensor *message,
                   void *closure_data);
+typedef void (*Dsd__TypeProto__Sequence_Closure)
+                 (const Dsd__TypeProto__Sequence *message,
+                  void *closure_data);
+typedef void (*Dsd__TypeProto__Optional_Closure)
+                 (const Dsd__TypeProto__Optional *message,
+                  void *closure_data);
 typedef void (*Dsd__TypeProto_Closure)
                  (const Dsd__TypeProto *message,
+                  void *closure_data);
+typedef void (*Dsd__SequenceProto_Closure)
+                 (const Dsd__SequenceProto *message,
+                  void *closure_data);
+typedef void (*Dsd__OptionalProto_Closure)
+                 (const Dsd__OptionalProto *message,
                   void *closure_data);
 typedef void (*Dsd__FunctionProto_Closure)
                  (const Dsd__FunctionProto *message,
@@ -733,6 +854,10 @@ extern const ProtobufCMessageDescriptor dsd__tensor_shape_proto__descriptor;
 extern const ProtobufCMessageDescriptor dsd__tensor_shape_proto__dimension__descriptor;
 extern const ProtobufCMessageDescriptor dsd__type_proto__descriptor;
 extern const ProtobufCMessageDescriptor dsd__type_proto__tensor__descriptor;
+extern const ProtobufCMessageDescriptor dsd__type_proto__sequence__descriptor;
+extern const ProtobufCMessageDescriptor dsd__type_proto__optional__descriptor;
+extern const ProtobufCMessageDescriptor dsd__sequence_proto__descriptor;
+extern const ProtobufCMessageDescriptor dsd__optional_proto__descriptor;
 extern const ProtobufCMessageDescriptor dsd__function_proto__descriptor;
 
 PROTOBUF_C__END_DECLS

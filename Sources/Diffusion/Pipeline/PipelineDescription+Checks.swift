@@ -17,7 +17,9 @@ extension PipelineDescription {
       }
     }
     if let timeIDs, timeIDs.count != 6 { throw DataError("time_ids holds \(timeIDs.count) numbers, not 6") }
-    var expected: [(String, Axis)] = [("pixel_values", .image), ("timestep", .timestep), ("noise", .timestep)]
+    var expected: [(String, Axis)] = [
+      ("pixel_values", .image), ("timestep", .timestep), ("noise", .timestep),
+    ]
     expected += tokenizers.map { ($0.input, .text) }
     for (input, axis) in expected where axes[input] != axis {
       throw DataError("axes: '\(input)' is not on the axis \(axis.rawValue)")

@@ -5,6 +5,14 @@ extension Tensor {
   /// one.
   /// - Throws: `DataError` when the bytes are not inside the file.
   init(_ dtype: DType, _ shape: [Int], inFile file: MappedFile, at offset: Int) throws {
+    if dtype.bits < 8 {
+      guard let length = Shape.checkedCount(shape).flatMap(dtype.fileByteCount) else {
+        throw DataError("a \(dtype) tensor \(Shape.text(shape)) is too large")
+      }
+      let packed = try Tensor(.uint8, [length], in: file.storage, at: offset)
+      self.init(dtype, shape, unpacking: .init(start: packed.pointer, count: length))
+      return
+    }
     guard offset < 0 || (Int(bitPattern: file.storage.base) &+ offset) % dtype.size == 0 else {
       guard let count = Shape.checkedCount(shape),
         case (let length, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow

@@ -13,10 +13,11 @@ public enum NPYFile {
     try MappedFile.withBytes(of: path) { try decode($0) }
   }
 
-  /// Writes an array (version 1, C order, little-endian). bfloat16, which numpy lacks, is written as float32.
+  /// Writes an array (version 1, C order, little-endian). Types that numpy lacks become wider ones: bfloat16 and
+  /// smaller floats float32, integers of 4 and 2 bits those of 8.
   /// - Throws: `DataError` that names the file when it cannot be written.
   public static func write(_ tensor: Tensor, to path: String) throws {
-    let bytes = tensor.dtype == .bfloat16 ? tensor.converted(to: .float32) : tensor
+    let bytes = tensor.converted(to: numpyType(tensor.dtype))
     try AtomicFile.write(to: path) { writer in
       try writer.append(header(bytes))
       try writer.append(UnsafeRawBufferPointer(start: bytes.pointer, count: bytes.byteCount))
@@ -67,13 +68,18 @@ public enum NPYFile {
     return magic + [1, 0, UInt8(size & 0xFF), UInt8(size >> 8)] + Array(text.utf8)
   }
 
+  /// The type itself, or the narrowest of numpy's that holds its values.
+  private static func numpyType(_ dtype: DType) -> DType {
+    if dtype == .bfloat16 || SmallFloat(dtype) != nil { return .float32 }
+    return dtype.bits < 8 ? (dtype.isSigned ? .int8 : .uint8) : dtype
+  }
+
   private static func descr(_ dtype: DType) -> String {
     switch dtype {
     case .bool: "|b1"
     case .int8: "|i1"
     case .uint8: "|u1"
     case .float16, .float32, .float64: "<f\(dtype.size)"
-    case .bfloat16: "<f4"
     default: (dtype.isSigned ? "<i" : "<u") + "\(dtype.size)"
     }
   }

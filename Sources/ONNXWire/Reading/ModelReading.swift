@@ -39,7 +39,7 @@ final class ModelReading {
     _ model: Dsd__ModelProto, fileSize: Int, files: @escaping () throws -> ExternalFiles?
   ) throws {
     self.files = files
-    allowance = ModelMessage.allowance(fileSize: fileSize)
+    allowance = WireMemory.allowance(fileSize: fileSize)
     functions = try ModelReading.functions(model)
     opsets = try ModelReading.opsets(model.n_opset_import, model.opset_import)
   }
@@ -124,7 +124,7 @@ final class ModelReading {
     try list(count, infos).map { info in
       let name = scope.value(try text(info.pointee.name))
       do {
-        return ValueInfo(name, try TensorReading.type(info.pointee.type))
+        return try TensorReading.info(name, info.pointee.type)
       } catch let error as DataError {
         throw error.at("value '\(name)'")
       }

@@ -93,9 +93,12 @@ extension ModelReading {
       var inner = scope
       inner.depth += 1
       return .graph(try graph(body, inner))
+    case DSD__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO:
+      guard let type = proto.tp else { throw DataError("has no type") }
+      return .type(try TensorReading.info("", type))
     case let other:
       let names = [
-        9: "tensors", 10: "graphs", 11: "sparse_tensor", 12: "sparse_tensors", 13: "type", 14: "types",
+        9: "tensors", 10: "graphs", 11: "sparse_tensor", 12: "sparse_tensors", 14: "types",
       ]
       throw DataError(
         "attributes of kind \(names[Int(other.rawValue)] ?? "\(other.rawValue)") are not supported")

@@ -9,7 +9,7 @@ enum TensorReading {
     let dtype = try elementType(proto.pointee.data_type)
     let shape = numbers(proto.pointee.n_dims, proto.pointee.dims).map { Int($0) }
     guard let count = Shape.checkedCount(shape),
-      case (let length, let overflow) = count.multipliedReportingOverflow(by: dtype.size), !overflow
+      let length = dtype.fileByteCount(count)
     else { throw DataError("the shape \(Shape.text(shape.prefix(64).map { $0 })) is not possible") }
     guard proto.pointee.segment == nil else { throw DataError("tensors in segments are not supported") }
     if proto.pointee.data_location == DSD__TENSOR_PROTO__DATA_LOCATION__EXTERNAL {
@@ -21,7 +21,11 @@ enum TensorReading {
           "\(proto.pointee.raw_data.len) bytes are not a \(dtype) tensor \(Shape.text(shape)) "
             + "(\(length) bytes)")
       }
-      let tensor = try Tensor(dtype, shape, in: ModelMessage.take(&proto.pointee.raw_data), at: 0)
+      let bytes = WireMemory.take(&proto.pointee.raw_data)
+      if dtype.bits < 8 {
+        return Initializer(Tensor(dtype, shape, unpacking: .init(start: bytes.base, count: length)))
+      }
+      let tensor = try Tensor(dtype, shape, in: bytes, at: 0)
       if dtype == .bool { tensor.normaliseBools() }
       return Initializer(tensor)
     }
@@ -31,24 +35,50 @@ enum TensorReading {
   /// - Throws: `DataError` for types that are not supported, by their name.
   static func elementType(_ code: Int32) throws -> DType {
     if let dtype = DType(rawValue: code) { return dtype }
-    let names: [Int32: String] = [
-      8: "string", 14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz",
-      19: "float8e5m2", 20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1",
-      24: "float8e8m0", 25: "uint2", 26: "int2",
-    ]
+    let names: [Int32: String] = [8: "string", 14: "complex64", 15: "complex128"]
     throw DataError("the element type \(names[code] ?? "\(code)") is not supported")
   }
 
+  /// A value with the type that is declared for it, if any.
+  /// - Throws: `DataError` for maps and other kinds that are not supported.
+  static func info(_ name: String, _ proto: UnsafeMutablePointer<Dsd__TypeProto>?) throws -> ValueInfo {
+    var proto = proto
+    var containers: [Container] = []
+    while true {
+      if let sequence = proto?.pointee.sequence_type {
+        containers.append(.sequence)
+        proto = sequence.pointee.elem_type
+      } else if let optional = proto?.pointee.optional_type {
+        containers.append(.optional)
+        proto = optional.pointee.elem_type
+      } else {
+        break
+      }
+    }
+    let type = try type(proto)
+    if containers.isEmpty { return ValueInfo(name, type) }
+    switch containers {
+    case [.sequence]: return ValueInfo(name, container: ContainerType(.sequence, of: type))
+    case [.optional]: return ValueInfo(name, container: ContainerType(.optional, of: type))
+    case [.optional, .sequence]:
+      return ValueInfo(name, container: ContainerType(.optionalSequence, of: type))
+    default: throw DataError("is a container of containers, which is not supported")
+    }
+  }
+
+  private enum Container { case sequence, optional }
+
   /// The type of a value, or nil when none is declared.
   /// - Throws: `DataError` for anything but tensors.
-  static func type(_ proto: UnsafeMutablePointer<Dsd__TypeProto>?) throws -> TensorType? {
+  private static func type(_ proto: UnsafeMutablePointer<Dsd__TypeProto>?) throws -> TensorType? {
     guard let proto = proto?.pointee else { return nil }
     let others: [(Bool, String)] = [
-      (proto.has_sequence_type != 0, "a sequence"), (proto.has_map_type != 0, "a map"),
-      (proto.has_opaque_type != 0, "opaque"), (proto.has_sparse_tensor_type != 0, "a sparse tensor"),
-      (proto.has_optional_type != 0, "an optional"),
+      (proto.has_map_type != 0, "a map"), (proto.has_opaque_type != 0, "opaque"),
+      (proto.has_sparse_tensor_type != 0, "a sparse tensor"),
     ]
-    if let (_, kind) = others.first(where: \.0) { throw DataError("is \(kind), only tensors are supported") }
+    if let (_, kind) = others.first(where: \.0) {
+      throw DataError("is \(kind), only tensors, sequences and optionals of them are supported")
+    }
     guard let tensor = proto.tensor_type?.pointee, tensor.elem_type != 0 else { return nil }
     let dtype = try elementType(tensor.elem_type)
     guard let shape = tensor.shape?.pointee else { return TensorType(dtype, nil as [Dim]?) }
@@ -108,6 +138,21 @@ enum TensorReading {
     case .int16, .uint16, .float16, .bfloat16: try fill(words, UInt16.self) { UInt16(truncatingIfNeeded: $0) }
     case .int8, .uint8: try fill(words, UInt8.self) { UInt8(truncatingIfNeeded: $0) }
     case .bool: try fill(words, UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      try fill(words, UInt8.self) { UInt8(truncatingIfNeeded: $0) }
+    case .uint4, .int4, .float4e2m1, .uint2, .int2:
+      // A number holds one packed byte.
+      try unpacked(words, dtype, shape, count)
     }
+  }
+
+  private static func unpacked(
+    _ words: UnsafeBufferPointer<Int32>, _ dtype: DType, _ shape: [Int], _ count: Int
+  ) throws -> Tensor {
+    guard words.count == dtype.fileByteCount(count) else {
+      throw DataError("\(words.count) packed bytes are not a \(dtype) tensor \(Shape.text(shape))")
+    }
+    let bytes = words.map { UInt8(truncatingIfNeeded: $0) }
+    return bytes.withUnsafeBytes { Tensor(dtype, shape, unpacking: $0) }
   }
 }

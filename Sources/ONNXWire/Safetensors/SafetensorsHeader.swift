@@ -102,8 +102,8 @@ extension DType {
     self = type
   }
 
-  /// The name that safetensors headers use.
-  public var safetensorsName: String {
+  /// The name that safetensors headers use; nil for types that the format does not have.
+  public var safetensorsName: String? {
     switch self {
     case .float64: "F64"
     case .float32: "F32"
@@ -118,6 +118,12 @@ extension DType {
     case .uint16: "U16"
     case .uint8: "U8"
     case .bool: "BOOL"
+    case .float8e4m3fn: "F8_E4M3"
+    case .float8e5m2: "F8_E5M2"
+    case .float8e8m0: "F8_E8M0"
+    case .float8e4m3fnuz: "F8_E4M3FNUZ"
+    case .float8e5m2fnuz: "F8_E5M2FNUZ"
+    case .uint4, .int4, .float4e2m1, .uint2, .int2: nil
     }
   }
 }

@@ -25,10 +25,14 @@ public enum SafetensorsWriter {
       guard name != "__metadata__", names.insert(name).inserted else {
         throw DataError("\(path): cannot be written: the tensor name '\(name)' is taken")
       }
+      guard let type = tensor.dtype.safetensorsName else {
+        throw DataError(
+          "\(path): cannot be written: safetensors files have no \(tensor.dtype), as '\(name)' is")
+      }
       let end = offset + tensor.byteCount
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       parts.append(
-        "\(name.jsonQuoted):{\"dtype\":\"\(tensor.dtype.safetensorsName)\",\"shape\":[\(shape)],"
+        "\(name.jsonQuoted):{\"dtype\":\"\(type)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }

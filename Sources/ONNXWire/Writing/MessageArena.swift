@@ -56,8 +56,10 @@ final class MessageArena {
     list(try texts.map(string))
   }
 
-  func bytes(_ text: String) -> ProtobufCBinaryData {
-    let (count, elements) = values(Array(text.utf8))
+  func bytes(_ text: String) -> ProtobufCBinaryData { bytes(Array(text.utf8)) }
+
+  func bytes(_ content: [UInt8]) -> ProtobufCBinaryData {
+    let (count, elements) = values(content)
     return ProtobufCBinaryData(len: count, data: elements)
   }
 

@@ -95,6 +95,9 @@ struct ModelWriting {
       case .graph(let body):
         proto.type = DSD__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH
         proto.g = try graph(body)
+      case .type(let info):
+        proto.type = DSD__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO
+        proto.tp = try type(info)
       }
     }
   }
@@ -120,8 +123,11 @@ struct ModelWriting {
       } else if let tensor = initializer.tensor {
         // The bytes stay where they are until they are packed.
         proto.has_raw_data = 1
-        proto.raw_data = ProtobufCBinaryData(
-          len: tensor.byteCount, data: tensor.byteCount == 0 ? nil : tensor.pointer(as: UInt8.self))
+        proto.raw_data =
+          tensor.dtype.bits < 8
+          ? arena.bytes(tensor.packedBytes())
+          : ProtobufCBinaryData(
+            len: tensor.byteCount, data: tensor.byteCount == 0 ? nil : tensor.pointer(as: UInt8.self))
       } else {
         throw DataError("initializer '\(name)' has no elements")
       }
@@ -131,7 +137,32 @@ struct ModelWriting {
   private func info(_ info: ValueInfo) throws -> UnsafeMutablePointer<Dsd__ValueInfoProto> {
     try arena.message(dsd__value_info_proto__init) { proto in
       proto.name = try arena.string(info.name)
-      if let type = info.type { proto.type = try self.type(type) }
+      proto.type = try type(info)
+    }
+  }
+
+  /// The declared type, or nil when there is none.
+  private func type(_ info: ValueInfo) throws -> UnsafeMutablePointer<Dsd__TypeProto>? {
+    if let container = info.container { return try self.container(container) }
+    return try info.type.map(type)
+  }
+
+  private func container(_ container: ContainerType) throws -> UnsafeMutablePointer<Dsd__TypeProto> {
+    try arena.message(dsd__type_proto__init) { proto in
+      switch container.kind {
+      case .sequence:
+        proto.sequence_type = try arena.message(dsd__type_proto__sequence__init) { sequence in
+          if let type = container.element { sequence.elem_type = try self.type(type) }
+        }
+      case .optional:
+        proto.optional_type = try arena.message(dsd__type_proto__optional__init) { optional in
+          if let type = container.element { optional.elem_type = try self.type(type) }
+        }
+      case .optionalSequence:
+        proto.optional_type = try arena.message(dsd__type_proto__optional__init) { optional in
+          optional.elem_type = try self.container(ContainerType(.sequence, of: container.element))
+        }
+      }
     }
   }
 

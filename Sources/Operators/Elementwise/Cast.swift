@@ -1,16 +1,20 @@
 import GraphIR
 
-/// output = input as element type `to`. Floats become integers by truncation toward zero, saturating; 16-bit
-/// floats round to nearest even; anything but 0 is true.
+/// output = input as element type `to`. Floats become integers by truncation toward zero, saturating, and integers
+/// of 4 and 2 bits keep the lowest bits of wider ones; floats round to nearest even; anything but 0 is true.
 struct Cast: Operator {
   static let schema = Schema(
-    "Cast", since: 24, inputs: ["input: T1"], outputs: ["output: T2"],
-    types: ["T1": .all, "T2": .all],
+    "Cast", since: 25, inputs: ["input: T1"], outputs: ["output: T2"],
+    types: ["T1": .storable, "T2": .storable],
     attributes: ["to": .none, "saturate": .int(1), "round_mode": .string("up")])
   static let runsHalf = true
   let target: DType
+  private let form: CastForm
 
-  init(_ attributes: Attributes) throws { target = try attributes.elementType("to") }
+  init(_ attributes: Attributes) throws {
+    target = try attributes.elementType("to")
+    form = try CastForm(attributes)
+  }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     [TensorType(target, try inputs.shape(0))]
@@ -18,19 +22,20 @@ struct Cast: Operator {
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let y = outputs[0] else { return }
-    try CastKernel.run(x, y, context.pool)
+    try CastKernel.run(x, y, form, context.pool)
   }
 }
 
 /// output = input as the element type of `target_type`.
 struct CastLike: Operator {
   static let schema = Schema(
-    "CastLike", since: 24, inputs: ["input: T1", "target_type: T2"], outputs: ["output: T2"],
-    types: ["T1": .all, "T2": .all],
+    "CastLike", since: 25, inputs: ["input: T1", "target_type: T2"], outputs: ["output: T2"],
+    types: ["T1": .storable, "T2": .storable],
     attributes: ["saturate": .int(1), "round_mode": .string("up")])
   static let runsHalf = true
+  private let form: CastForm
 
-  init(_ attributes: Attributes) {}
+  init(_ attributes: Attributes) throws { form = try CastForm(attributes) }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     [TensorType(try inputs.dtype(1), try inputs.shape(0))]
@@ -38,7 +43,25 @@ struct CastLike: Operator {
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let y = outputs[0] else { return }
-    try CastKernel.run(x, y, context.pool)
+    try CastKernel.run(x, y, form, context.pool)
+  }
+}
+
+/// How values become floats of 8 bits.
+struct CastForm {
+  /// Whether values beyond the largest one become that one, not infinity or NaN.
+  var saturates = true
+  var rounding = SmallFloat.Rounding.up
+
+  init() {}
+
+  init(_ attributes: Attributes) throws {
+    saturates = try attributes.int("saturate") ?? 1 != 0
+    let mode = try attributes.string("round_mode") ?? "up"
+    guard let rounding = SmallFloat.Rounding(rawValue: mode) else {
+      throw DataError("'round_mode' \(mode) is neither up, down nor nearest")
+    }
+    self.rounding = rounding
   }
 }
 

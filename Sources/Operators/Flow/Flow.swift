@@ -5,10 +5,25 @@ extension OperatorSet {
   static let flow: [any Operator.Type] = [
     If.self,
     Loop.self,
+    Scan.self,
   ]
 }
 
 enum Flow {
+  /// An input that must be a tensor.
+  static func tensor(_ inputs: [RuntimeValue?], _ position: Int, _ name: String) throws -> Tensor {
+    guard let value = position < inputs.count ? inputs[position] : nil else {
+      throw DataError("input '\(name)' is missing")
+    }
+    return try tensor(value, "input '\(name)'")
+  }
+
+  /// - Parameter what: how a message calls the value.
+  static func tensor(_ value: RuntimeValue, _ what: String) throws -> Tensor {
+    guard let tensor = value.tensor else { throw DataError("\(what) is \(value.label), not a tensor") }
+    return tensor
+  }
+
   /// The truth value of a tensor of one element.
   static func condition(_ tensor: Tensor) throws -> Bool {
     guard tensor.dtype == .bool, tensor.count == 1 else {

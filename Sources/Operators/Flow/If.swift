@@ -1,11 +1,10 @@
 import GraphIR
 
 /// The outputs of `then_branch` if the condition holds, else those of `else_branch`. Only the chosen one runs.
-struct If: ControlFlow {
+struct If: ValueOperator {
   static let schema = Schema(
     "If", since: 1, inputs: ["cond: B"], outputs: ["outputs*"], types: ["B": [.bool]],
     attributes: ["then_branch": .none, "else_branch": .none])
-  static let runsHalf = true
   private static let branches = ["then_branch", "else_branch"]
 
   init(_ attributes: Attributes) throws {
@@ -26,8 +25,10 @@ struct If: ControlFlow {
     return try zip(a, b).map(Flow.either)
   }
 
-  func run(_ inputs: [Tensor?], body: (String, [Tensor]) throws -> [Tensor]) throws -> [Tensor] {
-    guard let condition = inputs.first ?? nil else { throw DataError("input 'cond' is missing") }
+  func run(
+    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
+  ) throws -> [RuntimeValue] {
+    let condition = try Flow.tensor(inputs, 0, "cond")
     return try body(If.branch(try Flow.condition(condition)), [])
   }
 

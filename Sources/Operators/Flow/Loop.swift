@@ -4,11 +4,10 @@ import GraphIR
 ///
 /// The body takes the turn's number, the condition and the carried values; it gives the next condition, the
 /// carried values and one slice of each scan output, which are stacked along a new first axis.
-struct Loop: ControlFlow {
+struct Loop: ValueOperator {
   static let schema = Schema(
     "Loop", since: 1, inputs: ["M?: I", "cond?: B", "v_initial*"], outputs: ["v_final_and_scan_outputs*"],
     types: ["I": [.int64], "B": [.bool]], attributes: ["body": .none])
-  static let runsHalf = true
   private let carried: Int
   private let scans: [ValueInfo]
 
@@ -39,10 +38,13 @@ struct Loop: ControlFlow {
     return types + scanned.map { $0.map { TensorType($0.dtype, $0.shape.map { [.unknown] + $0 }) } }
   }
 
-  func run(_ inputs: [Tensor?], body: (String, [Tensor]) throws -> [Tensor]) throws -> [Tensor] {
-    let limit = try inputs[0].map(Loop.tripCount) ?? .max
-    var goesOn = try (inputs.count > 1 ? inputs[1] : nil).map(Flow.condition) ?? true
-    var values: [Tensor] = []
+  func run(
+    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
+  ) throws -> [RuntimeValue] {
+    let limit = try inputs[0] == nil ? .max : Loop.tripCount(Flow.tensor(inputs, 0, "M"))
+    let isConditional = inputs.count > 1 && inputs[1] != nil
+    var goesOn = try isConditional ? Flow.condition(Flow.tensor(inputs, 1, "cond")) : true
+    var values: [RuntimeValue] = []
     for (position, value) in inputs.dropFirst(2).enumerated() {
       guard let value else { throw DataError("carried value \(position) is missing") }
       values.append(value)
@@ -50,21 +52,23 @@ struct Loop: ControlFlow {
     var slices = [[Tensor]](repeating: [], count: scans.count)
     var turn = 0
     while goesOn, turn < limit {
-      let given = [Tensor([Int64(turn)], shape: []), Tensor([goesOn], shape: [])] + values
-      let results = try body("body", given)
-      goesOn = try Flow.condition(results[0])
+      let given = [Tensor([Int64(turn)], shape: []), Tensor([goesOn], shape: [])].map(RuntimeValue.tensor)
+      let results = try body("body", given + values)
+      goesOn = try Flow.condition(Flow.tensor(results[0], "the next condition"))
       for (position, value) in results[1..<(carried + 1)].enumerated() {
-        guard value.dtype == values[position].dtype else {
-          throw DataError("carried value \(position) turns from \(values[position].dtype) to \(value.dtype)")
+        if let before = values[position].tensor, let after = value.tensor, before.dtype != after.dtype {
+          throw DataError("carried value \(position) turns from \(before.dtype) to \(after.dtype)")
         }
         values[position] = value
       }
-      for (position, slice) in results.dropFirst(carried + 1).enumerated() { slices[position].append(slice) }
+      for (position, slice) in results.dropFirst(carried + 1).enumerated() {
+        slices[position].append(try Flow.tensor(slice, "scan output '\(scans[position].name)'"))
+      }
       turn += 1
     }
     // Without a turn, values leave as they came; outputs have memory of their own.
     if turn == 0 { values = values.map { $0.copy() } }
-    return try values + zip(scans, slices).map { try Flow.stacked($1, of: $0) }
+    return try values + zip(scans, slices).map { .tensor(try Flow.stacked($1, of: $0)) }
   }
 
   private static func tripCount(_ tensor: Tensor) throws -> Int {

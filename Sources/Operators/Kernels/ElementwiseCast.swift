@@ -3,9 +3,10 @@ import GraphIR
 
 /// Copies elements into a tensor of another type.
 enum CastKernel {
-  static func run(_ x: Tensor, _ y: Tensor, _ pool: ThreadPool) throws {
+  static func run(_ x: Tensor, _ y: Tensor, _ form: CastForm = CastForm(), _ pool: ThreadPool) throws {
     if x.dtype == y.dtype { return y.assign(x) }
-    if x.dtype == .float32, y.dtype != .bool, !y.dtype.isHalf {
+    if let small = SmallFloat(y.dtype) { return round(x, y, small, form, pool) }
+    if x.dtype == .float32, y.dtype.isFloat || y.dtype.isInteger, !y.dtype.isHalf, y.dtype.bits >= 8 {
       return try y.dtype.visit(FromFloat(x: x, y: y, pool: pool))
     }
     let from = x.pointer
@@ -28,6 +29,18 @@ enum CastKernel {
       default:
         let piece = x.reshaped([x.count, 1]).rows(range).converted(to: y.dtype)
         target.copyMemory(from: piece.pointer, byteCount: piece.byteCount)
+      }
+    }
+  }
+
+  private static func round(
+    _ x: Tensor, _ y: Tensor, _ small: SmallFloat, _ form: CastForm, _ pool: ThreadPool
+  ) {
+    pool.forRanges(x.count, grain: Elementwise.grain) { range in
+      let values = x.reshaped([x.count, 1]).rows(range).converted(to: .float64).array(of: Double.self)
+      let codes = y.pointer(as: UInt8.self) + range.lowerBound
+      for i in 0..<range.count {
+        codes[i] = small.code(values[i], saturating: form.saturates, rounding: form.rounding)
       }
     }
   }

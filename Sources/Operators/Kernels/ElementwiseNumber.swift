@@ -141,7 +141,8 @@ protocol ArithmeticVisitor {
 
 extension DType {
   /// Calls the visitor with the Swift type of the elements (bool as its bytes).
-  /// - Throws: `DataError` for 16-bit floats, which are widened before a kernel sees them.
+  /// - Throws: `DataError` for 16-bit floats, which are widened before a kernel sees them, and for types that are
+  ///   only stored.
   func visit<V: ArithmeticVisitor>(_ visitor: V) throws -> V.Result {
     switch self {
     case .float32: try visitor.visit(Float.self)
@@ -154,7 +155,7 @@ extension DType {
     case .uint16: try visitor.visit(UInt16.self)
     case .uint32: try visitor.visit(UInt32.self)
     case .uint64: try visitor.visit(UInt64.self)
-    case .float16, .bfloat16: throw DataError("\(self) is not computed with directly")
+    default: throw DataError("\(self) is not computed with directly")
     }
   }
 }

@@ -19,7 +19,7 @@ extension DType {
     case .uint16: try visitor.visit(UInt16.self)
     case .uint32: try visitor.visit(UInt32.self)
     case .uint64: try visitor.visit(UInt64.self)
-    case .float32, .float64, .float16, .bfloat16, .bool: throw DataError("\(self) is no integer type")
+    default: throw DataError("\(self) is no integer type computed with")
     }
   }
 }

@@ -77,7 +77,7 @@ enum ScatterReduction: String {
     case .uint16: integer(UInt16.self)
     case .uint32: integer(UInt32.self)
     case .uint64: integer(UInt64.self)
-    case .bool: throw DataError("reduction '\(rawValue)' does not work on bool")
+    default: throw DataError("reduction '\(rawValue)' does not work on \(target.dtype)")
     }
   }
 }

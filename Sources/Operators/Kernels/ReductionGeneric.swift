@@ -116,7 +116,7 @@ extension ReductionKernel {
     case .uint32: runInteger(kind, x, y, layout, pool, UInt32.self)
     case .uint64: runInteger(kind, x, y, layout, pool, UInt64.self)
     case .float64: runReal(kind, x, y, layout, pool, Double.self)
-    case .float16, .bfloat16: throw DataError("\(x.dtype) is not computed with directly")
+    default: throw DataError("\(x.dtype) is not computed with directly")
     }
   }
 

@@ -3,7 +3,7 @@ import GraphIR
 /// A matrix: axes before `axis` become rows, the others columns.
 struct Flatten: Operator {
   static let schema = Schema(
-    "Flatten", since: 1, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],
+    "Flatten", since: 1, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .storable],
     attributes: ["axis": .int(1)])
   static let runsHalf = true
   let aliasing = Aliasing.view

@@ -3,8 +3,9 @@ import GraphIR
 /// Y = X.
 struct Identity: Operator {
   static let schema = Schema(
-    "Identity", since: 1, inputs: ["input: V"], outputs: ["output: V"], types: ["V": .all])
+    "Identity", since: 1, inputs: ["input: V"], outputs: ["output: V"], types: ["V": .storable])
   static let runsHalf = true
+  static let passesContainers = true
   let aliasing = Aliasing.view
 
   init(_ attributes: Attributes) throws {}

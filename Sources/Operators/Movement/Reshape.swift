@@ -5,7 +5,7 @@ import GraphIR
 struct Reshape: Operator {
   static let schema = Schema(
     "Reshape", since: 5, inputs: ["data: T", "shape: S"], outputs: ["reshaped: T"],
-    types: ["T": .all, "S": [.int64]], attributes: ["allowzero": .int(0)])
+    types: ["T": .storable, "S": [.int64]], attributes: ["allowzero": .int(0)])
   static let runsHalf = true
   let aliasing = Aliasing.view
   let allowZero: Bool

@@ -4,7 +4,7 @@ import GraphIR
 struct Squeeze: Operator {
   static let schema = Schema(
     "Squeeze", since: 13, inputs: ["data: T", "axes?: A"], outputs: ["squeezed: T"],
-    types: ["T": .all, "A": [.int64]], attributes: ["axes": .none])
+    types: ["T": .storable, "A": [.int64]], attributes: ["axes": .none])
   static let runsHalf = true
   let aliasing = Aliasing.view
   let axes: [Int]?
@@ -39,7 +39,7 @@ struct Squeeze: Operator {
 struct Unsqueeze: Operator {
   static let schema = Schema(
     "Unsqueeze", since: 13, inputs: ["data: T", "axes?: A"], outputs: ["expanded: T"],
-    types: ["T": .all, "A": [.int64]], attributes: ["axes": .none])
+    types: ["T": .storable, "A": [.int64]], attributes: ["axes": .none])
   static let runsHalf = true
   let aliasing = Aliasing.view
   let axes: [Int]?

@@ -58,6 +58,7 @@ struct TopK: Operator {
     case .uint16: select(x, x.pointer(as: UInt16.self), axis, k, outputs, context.pool, >)
     case .uint32: select(x, x.pointer(as: UInt32.self), axis, k, outputs, context.pool, >)
     case .uint64: select(x, x.pointer(as: UInt64.self), axis, k, outputs, context.pool, >)
+    default: throw DataError("\(x.dtype) is not computed with")
     }
   }
 

@@ -3,7 +3,7 @@ import GraphIR
 /// Axis `i` of the result is axis `perm[i]` of the input; without `perm` the axes are reversed.
 struct Transpose: Operator {
   static let schema = Schema(
-    "Transpose", since: 1, inputs: ["data: T"], outputs: ["transposed: T"], types: ["T": .all],
+    "Transpose", since: 1, inputs: ["data: T"], outputs: ["transposed: T"], types: ["T": .storable],
     attributes: ["perm": .none])
   static let runsHalf = true
   let perm: [Int]?

@@ -6,12 +6,40 @@ import TensorCore
   import Glibc
 #endif
 
-/// An unpacked model, freed with this object.
+/// An unpacked message such as `Dsd__ModelProto`, freed with this object.
 ///
 /// Unpacking allocates in proportion to the file, whatever lengths and counts the file claims.
-final class ModelMessage {
-  let model: UnsafeMutablePointer<Dsd__ModelProto>
-  private let allocator: UnsafeMutablePointer<ProtobufCAllocator>
+final class WireMessage<Content> {
+  let content: UnsafeMutablePointer<Content>
+  private let memory: WireMemory
+
+  /// - Parameter descriptor: that of `Content`.
+  /// - Throws: `DataError` without a place.
+  init(
+    _ bytes: UnsafeRawBufferPointer, as descriptor: UnsafePointer<ProtobufCMessageDescriptor>
+  ) throws {
+    guard bytes.count <= WireMemory.sizeLimit else {
+      throw DataError("\(bytes.count) bytes are more than a graph file may have (2 GB)")
+    }
+    guard bytes.count > 0 else { throw DataError("the file is empty") }
+    try ProtoScan.check(bytes, as: descriptor)
+    memory = WireMemory(allowance: WireMemory.allowance(fileSize: bytes.count))
+    let start = bytes.bindMemory(to: UInt8.self).baseAddress
+    guard let message = protobuf_c_message_unpack(descriptor, memory.allocator, bytes.count, start) else {
+      throw memory.isExhausted ? DataError("unpacks to far more than its size") : ProtoScan.damaged
+    }
+    content = UnsafeMutableRawPointer(message).assumingMemoryBound(to: Content.self)
+  }
+
+  deinit {
+    let message = UnsafeMutableRawPointer(content).assumingMemoryBound(to: ProtobufCMessage.self)
+    protobuf_c_message_free_unpacked(message, memory.allocator)
+  }
+}
+
+/// The memory of an unpacked message, with a limit.
+final class WireMemory {
+  let allocator: UnsafeMutablePointer<ProtobufCAllocator>
   private let budget: UnsafeMutablePointer<Int>
 
   /// Protobuf's own limit.
@@ -20,17 +48,9 @@ final class ModelMessage {
   /// What may be allocated for a file of this size: a field of two bytes becomes a few dozen.
   static func allowance(fileSize: Int) -> Int { 64 << 20 + 40 * fileSize }
 
-  /// - Throws: `DataError` without a place.
-  init(_ bytes: UnsafeRawBufferPointer) throws {
-    guard bytes.count <= ModelMessage.sizeLimit else {
-      throw DataError("\(bytes.count) bytes are more than a graph file may have (2 GB)")
-    }
-    guard let start = bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count > 0 else {
-      throw DataError("the file is empty")
-    }
-    try ProtoScan.check(bytes, as: dsd_model_descriptor())
+  init(allowance: Int) {
     budget = .allocate(capacity: 1)
-    budget.initialize(to: ModelMessage.allowance(fileSize: bytes.count))
+    budget.initialize(to: allowance)
     allocator = .allocate(capacity: 1)
     allocator.initialize(
       to: ProtobufCAllocator(
@@ -46,20 +66,15 @@ final class ModelMessage {
         },
         free: { _, pointer in free(pointer) },
         allocator_data: budget))
-    guard let model = dsd__model_proto__unpack(allocator, bytes.count, start) else {
-      let exhausted = budget.pointee == 0
-      allocator.deallocate()
-      budget.deallocate()
-      throw exhausted ? DataError("unpacks to far more than its size") : ProtoScan.damaged
-    }
-    self.model = model
   }
 
   deinit {
-    dsd__model_proto__free_unpacked(model, allocator)
     allocator.deallocate()
     budget.deallocate()
   }
+
+  /// Whether an allocation has been refused.
+  var isExhausted: Bool { budget.pointee == 0 }
 
   /// Takes the bytes of a field out of the message, without copying: they live as long as the storage.
   static func take(_ field: inout ProtobufCBinaryData) -> Storage {

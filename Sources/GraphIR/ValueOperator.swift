@@ -1,0 +1,30 @@
+/// An operator that a kernel call cannot express: one that runs graphs held by its attributes (If, Loop, Scan), or
+/// whose inputs or outputs are sequences and optionals.
+///
+/// A body may use values of the graph around it by name. Who calls the operator hands it a way to run a body or
+/// to infer its types, and takes care of such values.
+public protocol ValueOperator: Operator {
+  /// Types of the outputs; nil where only a run can tell, and for what is no tensor.
+  /// - Parameter body: the types of the outputs of the body in an attribute, for types of its inputs.
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?]
+
+  /// The outputs; tensors have memory of their own, or belong to a sequence that came in.
+  /// - Parameter body: runs the body in an attribute on its inputs.
+  func run(
+    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
+  ) throws -> [RuntimeValue]
+}
+
+extension ValueOperator {
+  public static var runsHalf: Bool { true }
+
+  public func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    throw DataError("its types are not known here")
+  }
+
+  public func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    throw DataError("cannot be run here")
+  }
+}
