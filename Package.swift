@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "dsd", targets: ["dsd"]),
     .executable(name: "dsd-run", targets: ["dsd-run"]),
+    .executable(name: "dsd-conformance", targets: ["dsd-conformance"]),
     .library(name: "Discriminative", targets: ["Discriminative"]),
     .library(name: "Diffusion", targets: ["Diffusion"]),
     .library(name: "Interpreter", targets: ["Interpreter"]),
@@ -58,6 +59,8 @@ let package = Package(
     .target(name: "CommandLineSupport", dependencies: library + [argumentParser]),
     .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "dsd", dependencies: library + ["CommandLineSupport", argumentParser]),
+    .executableTarget(
+      name: "dsd-conformance", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "QueryNormHook", dependencies: library, path: "Examples/QueryNormHook"),
 
     // MARK: Tests
@@ -77,7 +80,7 @@ let package = Package(
     .testTarget(name: "DiscriminativeTests", dependencies: library + ["TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: library + ["dsd", "dsd-run", "CommandLineSupport", "TestSupport"]),
+      dependencies: library + ["dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

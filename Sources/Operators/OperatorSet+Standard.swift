@@ -6,5 +6,5 @@ extension OperatorSet {
   /// Each family's list is beside its operators: a new operator is one file and one line there.
   public static let standard = OperatorSet(
     elementwise + reduction + normalization + movement + matrix + pooling + recurrent + vision
-      + flow, opsets: 7...28)
+      + flow + sequence + quantization + signal, opsets: 7...28)
 }

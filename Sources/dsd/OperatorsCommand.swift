@@ -9,22 +9,24 @@ struct OperatorsCommand: ParsableCommand {
   func run() throws {
     let operators = OperatorSet.standard
     let schemas = operators.all.map { ($0.schema, $0.runsHalf) }
-    let standard = schemas.filter { $0.0.domain.isEmpty }
-    let own = schemas.filter { !$0.0.domain.isEmpty }
+    let standard = schemas.filter { $0.0.domain != "dsd" }
+    let own = schemas.filter { $0.0.domain == "dsd" }
     print(
       """
       # Operators
 
       `dsd operators` prints this page from the schemas in `Sources/Operators`. Graphs may use the operators
-      of ONNX's default domain at opsets \(operators.oldestOpset) to \(operators.newestOpset). *Since* is the
+      of ONNX's default domain (and one of a domain that is named) at opsets \(operators.oldestOpset) to \(operators.newestOpset). *Since* is the
       version whose form the schema has; what an operator reads of older forms is told in its source file.
 
       `?` marks an optional input or output, `*` any number of them. A parameter without a type takes every
       element type. Sets of types: floats is \(Self.types(.floats, named: false)); integers is int8 to int64
-      and uint8 to uint64; numbers is floats and integers; all is numbers and bool. *16-bit* is how float16
-      and bfloat16 run: *own* as they are, *widened* to float32 and rounded afterwards.
+      and uint8 to uint64; numbers is floats and integers; all is numbers and bool; storable is all and the
+      types that are only stored, moved and converted: float8e4m3fn, float8e4m3fnuz, float8e5m2,
+      float8e5m2fnuz, float8e8m0, float4e2m1, int4, uint4, int2, uint2. *16-bit* is how float16 and bfloat16
+      run: *own* as they are, *widened* to float32 and rounded afterwards.
 
-      ## ONNX's default domain: \(standard.count) operators
+      ## ONNX's domains: \(standard.count) operators
 
       \(Self.table(standard))
 
@@ -48,7 +50,8 @@ struct OperatorsCommand: ParsableCommand {
         .map { "\($0.key)\(text($0.value).map { " = \($0)" } ?? "")" }
       let half = schema.types.values.contains { !$0.isDisjoint(with: [.float16, .bfloat16]) }
       let cells = [
-        schema.name, String(schema.since),
+        schema.domain.hasPrefix("ai.onnx") ? "\(schema.name) (\(schema.domain))" : schema.name,
+        String(schema.since),
         "\(text(schema.inputs)) → \(text(schema.outputs))",
         variables.joined(separator: "; "), attributes.joined(separator: ", "),
         half || schema.types.isEmpty ? (runsHalf ? "own" : "widened") : "–",
@@ -69,7 +72,8 @@ struct OperatorsCommand: ParsableCommand {
   /// A set of element types, by its name where it has one.
   private static func types(_ set: Set<DType>, named: Bool) -> String {
     let sets: [(String, Set<DType>)] = [
-      ("all", .all), ("numbers", .numbers), ("floats", .floats), ("integers", .integers),
+      ("storable", .storable), ("all", .all), ("numbers", .numbers), ("floats", .floats),
+      ("integers", .integers),
     ]
     if named, let known = sets.first(where: { $0.1 == set }) { return known.0 }
     return set.map { "\($0)" }.sorted().joined(separator: ", ")

@@ -68,7 +68,8 @@ import Testing
         Node("Frobnicate", name: "f", inputs: ["x"], outputs: ["a"]),
         Node("Twist", domain: "com.example", name: "t", inputs: ["a"], outputs: ["b"]),
         Node("Relu", name: "r", inputs: ["b"], outputs: ["y"]),
-      ]) { $0.opsets["com.example"] = 1 }
+      ]
+    ) { $0.opsets["com.example"] = 1 }
     expect(outcome, code: 65, "Frobnicate", "com.example.Twist")
   }
 
@@ -193,7 +194,8 @@ import Testing
     try FileManager.default.copyItem(atPath: Fixtures.path("checkpoints/sd15"), toPath: folder)
     let file = "\(folder)/unet/diffusion_pytorch_model"
     try FileManager.default.moveItem(atPath: "\(file).safetensors", toPath: "\(file).bin")
-    expect(try Commands.run("dsd", ["import", folder]), code: 65, "diffusion_pytorch_model.bin", "safetensors")
+    expect(
+      try Commands.run("dsd", ["import", folder]), code: 65, "diffusion_pytorch_model.bin", "safetensors")
   }
 
   @Test func otherArchitecture() throws {

@@ -11,7 +11,9 @@ import Testing
     _ outcome: Outcome, code: Int32, _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(outcome.code == code, "\(outcome.errors)", sourceLocation: sourceLocation)
-    if code == 65 { #expect(outcome.errorLines.count == 1, "\(outcome.errors)", sourceLocation: sourceLocation) }
+    if code == 65 {
+      #expect(outcome.errorLines.count == 1, "\(outcome.errors)", sourceLocation: sourceLocation)
+    }
     for part in parts {
       #expect(outcome.errors.contains(part), "'\(part)' in \(outcome.errors)", sourceLocation: sourceLocation)
     }
@@ -185,7 +187,8 @@ import Testing
       "dsd-run",
       [
         "\(folder)/graph.pb", "--hook", "attn-score", "--image", image, "--text", "a", "--text", "b",
-        "--timesteps", "500", "--hold-memory", "0", "--hook", "capture:match=vae*,out=\(folder)/all.safetensors",
+        "--timesteps", "500", "--hold-memory", "0", "--hook",
+        "capture:match=vae*,out=\(folder)/all.safetensors",
       ])
     expect(outcome, code: 0)
   }

@@ -127,7 +127,10 @@ import Testing
     }
     let scored = try Commands.run(
       "dsd-run",
-      arguments + ["--hook", "attn-score", "--layers", "all", "--json", "--hook", "capture:op=Softmax,out=\(folder)/maps"])
+      arguments + [
+        "--hook", "attn-score", "--layers", "all", "--json", "--hook",
+        "capture:op=Softmax,out=\(folder)/maps",
+      ])
     #expect(scored.code == 0, "\(scored.errors)")
     struct Layers: Decodable {
       let layers: [String]

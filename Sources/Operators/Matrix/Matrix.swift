@@ -12,6 +12,7 @@ extension OperatorSet {
     ConvTranspose.self,
     Attention.self,
     RotaryEmbedding.self,
+    FlexAttention.self,
     LinearAttention.self,
     CausalConvWithState.self,
     AttentionWithLogSumExp.self,

@@ -12,9 +12,7 @@ struct DepthToSpace: Operator {
 
   init(_ attributes: Attributes) throws {
     block = try Blocks.size(attributes)
-    let mode = try attributes.string("mode") ?? "DCR"
-    guard mode == "DCR" || mode == "CRD" else { throw DataError("mode '\(mode)' is not DCR or CRD") }
-    depthFirst = mode == "DCR"
+    depthFirst = try Blocks.isDepthFirst(attributes)
   }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
@@ -49,16 +47,20 @@ struct DepthToSpace: Operator {
   }
 }
 
-/// Blocks of pixels become channels: `[n, c, h·b, w·b]` to `[n, b²·c, h, w]`, the block being the slower
-/// part.
+/// Blocks of pixels become channels: `[n, c, h·b, w·b]` to `[n, b²·c, h, w]`. In mode DCR the block is the slower part
+/// of the channel axis, in mode CRD the faster one.
 struct SpaceToDepth: Operator {
   static let schema = Schema(
-    "SpaceToDepth", since: 1, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],
-    attributes: ["blocksize": .none])
+    "SpaceToDepth", since: 28, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],
+    attributes: ["blocksize": .none, "mode": .string("DCR")])
   static let runsHalf = true
   let block: Int
+  let depthFirst: Bool
 
-  init(_ attributes: Attributes) throws { block = try Blocks.size(attributes) }
+  init(_ attributes: Attributes) throws {
+    block = try Blocks.size(attributes)
+    depthFirst = try Blocks.isDepthFirst(attributes)
+  }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let type = try inputs.type(0)
@@ -83,9 +85,11 @@ struct SpaceToDepth: Operator {
     guard y.count == x.count else { throw DataError("input \(Shape.text(x.shape)) does not fit the output") }
     let line = w * block
     let plane = h * block * line
-    // Output axes [n, row, column, c, h, w].
+    // Output axes [n, row, column, c, h, w], or with the channels in front of the block.
+    let channels = depthFirst ? [block, block, c] : [c, block, block]
+    let steps = depthFirst ? [line, 1, plane] : [plane, line, 1]
     StridedCopy(
-      shape: [n, block, block, c, h, w], source: [c * plane, line, 1, plane, block * line, block]
+      shape: [n] + channels + [h, w], source: [c * plane] + steps + [block * line, block]
     ).run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)
   }
 }
@@ -95,6 +99,12 @@ enum Blocks {
     let size = try attributes.required("blocksize", attributes.int("blocksize"))
     guard size > 0, size < 1 << 16 else { throw DataError("blocksize \(size) is out of range") }
     return size
+  }
+
+  static func isDepthFirst(_ attributes: Attributes) throws -> Bool {
+    let mode = try attributes.string("mode") ?? "DCR"
+    guard mode == "DCR" || mode == "CRD" else { throw DataError("mode '\(mode)' is not DCR or CRD") }
+    return mode == "DCR"
   }
 
   static func shape(_ type: TensorType) throws -> [Dim]? {

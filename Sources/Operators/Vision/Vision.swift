@@ -9,5 +9,6 @@ extension OperatorSet {
     RoiAlign.self,
     MaxRoiPool.self,
     NonMaxSuppression.self,
+    DeformConv.self,
   ]
 }

@@ -1,0 +1,3 @@
+import CommandLineSupport
+
+Program.main(ConformanceCommand.self)
