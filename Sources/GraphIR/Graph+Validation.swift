@@ -125,6 +125,12 @@ extension Graph {
     var declared = valueTypes.sorted { $0.key < $1.key }.map { ValueInfo($0.key, $0.value) }
     declared = inputs + outputs + declared
     for value in declared {
+      if let type = value.container?.element, let inferred = inference.containers[value.name]?.element,
+        !type.agrees(with: inferred)
+      {
+        throw DataError(
+          "value '\(value.name)' is declared as \(value.container!), the graph gives one of \(inferred)")
+      }
       guard let type = value.type, let inferred = inference.types[value.name] else { continue }
       guard type.agrees(with: inferred) else {
         throw DataError("value '\(value.name)' is declared as \(type), the graph gives \(inferred)")

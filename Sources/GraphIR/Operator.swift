@@ -92,16 +92,30 @@ public struct InferenceInputs: Sendable {
   public let types: [TensorType?]
   /// Values of inputs that are known already: constants, or everything at run time.
   public let constants: [Tensor?]
+  /// What is known of inputs that are no plain tensors.
+  public let containers: [ContainerType?]
   /// How many outputs the node names.
   public let outputCount: Int
 
-  public init(_ types: [TensorType?], constants: [Tensor?] = [], outputCount: Int = 1) {
+  public init(
+    _ types: [TensorType?], constants: [Tensor?] = [], containers: [ContainerType?] = [], outputCount: Int = 1
+  ) {
     self.types = types
     self.constants = constants
+    self.containers = containers
     self.outputCount = outputCount
   }
 
   public func has(_ position: Int) -> Bool { position < types.count && types[position] != nil }
+
+  /// The type of the tensors in a sequence or optional, when it is known.
+  /// - Throws: `DataError` when the input is known to be a tensor, and `kind` says that it must not be.
+  public func element(_ position: Int, of kind: ContainerType.Kind? = nil) throws -> TensorType? {
+    if let kind, position < types.count, let type = types[position] {
+      throw DataError("input \(position) is \(type), not \(kind == .sequence ? "a sequence" : "an optional")")
+    }
+    return position < containers.count ? containers[position]?.element : nil
+  }
 
   /// The type of an input that the schema requires.
   public func type(_ position: Int) throws -> TensorType {

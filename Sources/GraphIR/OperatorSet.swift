@@ -40,7 +40,7 @@ public struct OperatorSet: Sendable {
     }
     let schema = type.schema
     do {
-      try check(node, schema)
+      try check(node, schema, opset)
       var values = schema.attributes.compactMapValues(\.attribute)
       values.merge(node.attributes) { $1 }
       return try type.init(
@@ -51,19 +51,29 @@ public struct OperatorSet: Sendable {
     }
   }
 
-  private func check(_ node: Node, _ schema: Schema) throws {
-    for name in node.attributes.keys.sorted() where schema.attributes[name] == nil {
-      throw DataError("unknown attribute '\(name)'")
+  private func check(_ node: Node, _ schema: Schema, _ opset: Int) throws {
+    for (name, value) in node.attributes.sorted(by: { $0.key < $1.key }) {
+      guard let known = schema.attributes[name] else { throw DataError("unknown attribute '\(name)'") }
+      // An empty list carries no kind in some writers' files.
+      if case .ints(let list) = value, list.isEmpty { continue }
+      if let kind = known.attribute?.kind, kind != value.kind {
+        throw DataError("attribute '\(name)' is of kind \(value.kind), not \(kind)")
+      }
     }
     let variadic = schema.inputs.last?.isVariadic ?? false
     guard variadic || node.inputs.count <= schema.inputs.count else {
       throw DataError("has \(node.inputs.count) inputs, at most \(schema.inputs.count) are allowed")
     }
     for (position, parameter) in schema.inputs.enumerated()
-    where !parameter.isOptional && !parameter.isVariadic {
+    where !parameter.isVariadic && (!parameter.isOptional || opset >= parameter.requiredSince ?? .max) {
       guard position < node.inputs.count, !node.inputs[position].isEmpty else {
         throw DataError("input '\(parameter.name)' is missing")
       }
+    }
+    if variadic, let last = schema.inputs.last, !last.isOptional || opset >= last.requiredSince ?? .max,
+      node.inputs.dropFirst(schema.inputs.count - 1).contains("")
+    {
+      throw DataError("an input of '\(last.name)' is missing")
     }
     guard !node.outputs.isEmpty else { throw DataError("has no outputs") }
     let variadicOutputs = schema.outputs.last?.isVariadic ?? false
@@ -77,7 +87,11 @@ public struct OperatorSet: Sendable {
   public func checkTypes(_ schema: Schema, _ inputs: [TensorType?]) throws {
     var bound: [String: DType] = [:]
     for (position, type) in inputs.enumerated() {
-      guard let type, let parameter = schema.input(position), let variable = parameter.type else { continue }
+      guard let type, let parameter = schema.input(position) else { continue }
+      if let rank = type.rank, let wanted = parameter.rank, rank != wanted {
+        throw DataError("input '\(parameter.name)' has rank \(rank), it must have \(wanted)")
+      }
+      guard let variable = parameter.type else { continue }
       if let allowed = schema.types[variable], !allowed.contains(type.dtype) {
         throw DataError("input '\(parameter.name)' cannot be \(type.dtype)")
       }

@@ -25,20 +25,29 @@ public struct Schema: Sendable {
   }
 
   /// A formal input or output, written as in ONNX's documentation: `"X: T"`, `"B?: T"` (optional),
-  /// `"inputs*: T"` (any number).
+  /// `"inputs*: T"` (any number), `"pads?11: T"` (optional before version 11; after `*`, entries may be left out
+  /// before it), `"shape[1]: T"` (of rank 1).
   public struct Parameter: Sendable, ExpressibleByStringLiteral {
     public let name: String
     public let type: String?
     public let isOptional: Bool
     public let isVariadic: Bool
+    /// The opset from which on an optional input must be given.
+    public let requiredSince: Int?
+    /// The rank that the input must have.
+    public let rank: Int?
 
     public init(stringLiteral text: String) {
       let parts = text.split(separator: ":", maxSplits: 1)
-      var name = String(parts[0])
-      isOptional = name.hasSuffix("?")
-      isVariadic = name.hasSuffix("*")
-      if isOptional || isVariadic { name.removeLast() }
-      self.name = name
+      let form = parts[0]
+      let end = form.firstIndex { "[?*".contains($0) } ?? form.endIndex
+      name = String(form[..<end])
+      let marks = form[end...]
+      rank = marks.hasPrefix("[") ? marks.dropFirst().first?.wholeNumberValue : nil
+      isVariadic = marks.contains("*")
+      let optional = marks.firstIndex(of: "?")
+      isOptional = optional != nil
+      requiredSince = optional.flatMap { Int(marks[marks.index(after: $0)...]) }
       type = parts.count > 1 ? parts[1].trimmingPrefix { $0 == " " }.description : nil
     }
   }

@@ -1,6 +1,8 @@
 /// Types of every value of a graph, and the values that are known before it runs.
 public struct TypeInference: Sendable {
   public private(set) var types: [String: TensorType] = [:]
+  /// Types of values that are no plain tensors, where they are known.
+  public private(set) var containers: [String: ContainerType] = [:]
   /// Values known from constants and shapes. Only small ones are evaluated, those that shapes depend on.
   public private(set) var constants: [String: Tensor] = [:]
   /// The bound operators, in the order of the graph's nodes.
@@ -37,6 +39,7 @@ public struct TypeInference: Sendable {
         constants[input.name] = nil
       } else if types[input.name] == nil {
         types[input.name] = input.type
+        containers[input.name] = input.container
       }
     }
     for (name, type) in inputs { types[name] = type }
@@ -60,7 +63,7 @@ public struct TypeInference: Sendable {
     if flow == nil, zip(node.inputs, inputTypes).contains(where: { !$0.isEmpty && $1 == nil }) { return }
     let inputs = InferenceInputs(
       inputTypes, constants: node.inputs.map { $0.isEmpty ? nil : constants[$0] },
-      outputCount: node.outputs.count)
+      containers: node.inputs.map { containers[$0] }, outputCount: node.outputs.count)
     func record(_ inferred: [TensorType?]) throws {
       for (name, type) in zip(node.outputs, inferred) where !name.isEmpty {
         if let type, type.isTooLarge { throw DataError("output \(type) is too large") }
@@ -71,6 +74,9 @@ public struct TypeInference: Sendable {
       try set.checkTypes(type(of: bound).schema, inputTypes)
       if let flow {
         try record(flow.infer(inputs) { try bodyTypes(node, $0, $1, graph, set, pool) })
+        for (name, container) in zip(node.outputs, flow.containers(inputs)) where !name.isEmpty {
+          containers[name] = container
+        }
       } else {
         let inferred = try bound.infer(inputs)
         try record(inferred)
@@ -92,7 +98,15 @@ public struct TypeInference: Sendable {
     }
     body.opsets = graph.opsets
     var known: [String: TensorType] = [:]
-    for (input, type) in zip(body.inputs, given) { known[input.name] = type }
+    for (input, type) in zip(body.inputs, given) {
+      known[input.name] = type
+      guard let type, let declared = input.type else { continue }
+      guard type.dtype == declared.dtype,
+        type.rank == nil || declared.rank == nil || type.rank == declared.rank
+      else {
+        throw DataError("\(attribute) declares its input '\(input.name)' as \(declared), it gets \(type)")
+      }
+    }
     for name in body.capturedNames {
       known[name] = types[name]
       if let value = constants[name] { body.initializers[name] = Initializer(value) }

@@ -10,6 +10,9 @@ public protocol ValueOperator: Operator {
     _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
   ) throws -> [TensorType?]
 
+  /// What is known of outputs that are no plain tensors.
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?]
+
   /// The outputs; tensors have memory of their own, or belong to a sequence that came in.
   /// - Parameter body: runs the body in an attribute on its inputs.
   func run(
@@ -19,6 +22,8 @@ public protocol ValueOperator: Operator {
 
 extension ValueOperator {
   public static var runsHalf: Bool { true }
+
+  public func containers(_ inputs: InferenceInputs) -> [ContainerType?] { [] }
 
   public func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     throw DataError("its types are not known here")

@@ -64,7 +64,7 @@ struct OperatorsCommand: ParsableCommand {
   private static func text(_ parameters: [Schema.Parameter]) -> String {
     guard !parameters.isEmpty else { return "()" }
     return parameters.map { parameter in
-      let mark = parameter.isOptional ? "?" : parameter.isVariadic ? "\\*" : ""
+      let mark = parameter.isVariadic ? "\\*" : parameter.isOptional ? "?" : ""
       return parameter.name + mark + (parameter.type.map { ": \($0)" } ?? "")
     }.joined(separator: ", ")
   }

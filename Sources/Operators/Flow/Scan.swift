@@ -6,7 +6,8 @@ import GraphIR
 /// Version 8 has a batch axis in front of everything, and lengths of the batch's sequences.
 struct Scan: ValueOperator {
   static let schema = Schema(
-    "Scan", since: 8, inputs: ["initial_state_and_scan_inputs*"], outputs: ["final_state_and_scan_outputs*"],
+    "Scan", since: 8, inputs: ["initial_state_and_scan_inputs*?9"],
+    outputs: ["final_state_and_scan_outputs*"],
     attributes: [
       "body": .none, "num_scan_inputs": .none, "scan_input_axes": .none, "scan_input_directions": .none,
       "scan_output_axes": .none, "scan_output_directions": .none, "directions": .none,

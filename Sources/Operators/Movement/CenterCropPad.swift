@@ -4,7 +4,7 @@ import GraphIR
 /// number, the smaller half is cut or added in front.
 struct CenterCropPad: Operator {
   static let schema = Schema(
-    "CenterCropPad", since: 18, inputs: ["input_data: T", "shape: I"], outputs: ["output_data: T"],
+    "CenterCropPad", since: 18, inputs: ["input_data: T", "shape[1]: I"], outputs: ["output_data: T"],
     types: ["T": .all, "I": .indices], attributes: ["axes": .none])
   static let runsHalf = true
   let axes: [Int]?

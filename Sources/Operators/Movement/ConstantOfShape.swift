@@ -3,7 +3,7 @@ import GraphIR
 /// One value, all over a shape.
 struct ConstantOfShape: Operator {
   static let schema = Schema(
-    "ConstantOfShape", since: 9, inputs: ["input: S"], outputs: ["output"], types: ["S": [.int64]],
+    "ConstantOfShape", since: 9, inputs: ["input[1]: S"], outputs: ["output"], types: ["S": [.int64]],
     attributes: ["value": .none])
   static let runsHalf = true
   let value: Tensor

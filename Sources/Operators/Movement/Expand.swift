@@ -3,7 +3,7 @@ import GraphIR
 /// The input broadcast with `shape`, both ways: extents of 1 on either side take the other's.
 struct Expand: Operator {
   static let schema = Schema(
-    "Expand", since: 13, inputs: ["input: T", "shape: S"], outputs: ["output: T"],
+    "Expand", since: 13, inputs: ["input: T", "shape[1]: S"], outputs: ["output: T"],
     types: ["T": .all, "S": [.int64]])
   static let runsHalf = true
 

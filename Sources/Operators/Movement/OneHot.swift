@@ -4,7 +4,7 @@ import GraphIR
 /// count from the end; indices out of range mark nothing.
 struct OneHot: Operator {
   static let schema = Schema(
-    "OneHot", since: 11, inputs: ["indices: T1", "depth: T2", "values: T3"], outputs: ["output: T3"],
+    "OneHot", since: 11, inputs: ["indices: T1", "depth: T2", "values[1]: T3"], outputs: ["output: T3"],
     types: ["T1": .numbers, "T2": .numbers, "T3": .all], attributes: ["axis": .int(-1)])
   static let runsHalf = true
   let axis: Int
@@ -12,6 +12,9 @@ struct OneHot: Operator {
   init(_ attributes: Attributes) throws { axis = try attributes.int("axis") ?? -1 }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
+    if let depth = try inputs.shape(1), depth.contains(where: { $0.value ?? 1 != 1 }) || depth.count > 1 {
+      throw DataError("depth is \(try inputs.type(1)), one number is needed")
+    }
     let dtype = try inputs.dtype(2)
     if let values = inputs.constant(2), values.count != 2 {
       throw DataError("values have \(values.count) elements, 2 are needed")

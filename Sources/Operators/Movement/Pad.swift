@@ -4,7 +4,7 @@ import GraphIR
 /// nearest edge, a mirror image without the edge, or the other end.
 struct Pad: Operator {
   static let schema = Schema(
-    "Pad", since: 19, inputs: ["data: T", "pads?: P", "constant_value?: T", "axes?: I"],
+    "Pad", since: 19, inputs: ["data: T", "pads[1]?11: P", "constant_value?: T", "axes?: I"],
     outputs: ["output: T"], types: ["T": .all, "P": [.int64], "I": .indices],
     attributes: ["mode": .string("constant"), "pads": .none, "value": .none])
   static let runsHalf = true

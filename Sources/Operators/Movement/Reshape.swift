@@ -4,7 +4,7 @@ import GraphIR
 /// one -1 stands for what is left.
 struct Reshape: Operator {
   static let schema = Schema(
-    "Reshape", since: 5, inputs: ["data: T", "shape: S"], outputs: ["reshaped: T"],
+    "Reshape", since: 5, inputs: ["data: T", "shape[1]: S"], outputs: ["reshaped: T"],
     types: ["T": .storable, "S": [.int64]], attributes: ["allowzero": .int(0)])
   static let runsHalf = true
   let aliasing = Aliasing.view

@@ -3,8 +3,8 @@ import GraphIR
 /// The input resized along some axes, to scaled or given extents.
 struct Resize: Operator {
   static let schema = Schema(
-    "Resize", since: 19, inputs: ["X: T1", "roi?", "scales?", "sizes?: S"], outputs: ["Y: T1"],
-    types: ["T1": .all, "S": [.int64]],
+    "Resize", since: 19, inputs: ["X: T1", "roi[1]?: R", "scales[1]?: R", "sizes[1]?: S"], outputs: ["Y: T1"],
+    types: ["T1": .all, "R": .floats, "S": [.int64]],
     attributes: [
       "mode": .string("nearest"), "coordinate_transformation_mode": .string("half_pixel"),
       "nearest_mode": .string("round_prefer_floor"), "cubic_coeff_a": .float(-0.75),
@@ -68,6 +68,14 @@ struct Resize: Operator {
     let axes = try Movement.axes(self.axes ?? Array(shape.indices), rank: shape.count)
     let scales = Resize.given(self.scales.flatMap { inputs.constant($0) })?.doubles()
     let sizes = Resize.given(self.sizes.flatMap { inputs.constant($0) })
+    for (name, position) in [("scales", self.scales), ("sizes", self.sizes)] {
+      guard let position, inputs.has(position), let count = try inputs.shape(position)?.first?.value else {
+        continue
+      }
+      guard count == 0 || count == axes.count else {
+        throw DataError("\(count) \(name) do not fit \(axes.count) axes")
+      }
+    }
     if let sizes, scales == nil {
       let extents = axes.map { shape[$0].value ?? -1 }
       let wanted = try self.sizes(sizes, extents)

@@ -3,7 +3,7 @@ import GraphIR
 /// `data[starts:ends:steps]` along some axes, with numpy's clamping and negative steps.
 struct SliceOperator: Operator {
   static let schema = Schema(
-    "Slice", since: 13, inputs: ["data: T", "starts?: I", "ends?: I", "axes?: I", "steps?: I"],
+    "Slice", since: 13, inputs: ["data: T", "starts?10: I", "ends?10: I", "axes?: I", "steps?: I"],
     outputs: ["output: T"], types: ["T": .all, "I": .indices],
     attributes: ["starts": .none, "ends": .none, "axes": .none])
   static let runsHalf = true

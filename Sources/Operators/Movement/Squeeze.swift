@@ -38,7 +38,7 @@ struct Squeeze: Operator {
 /// Puts axes of extent 1 in, so that they are the named ones of the result.
 struct Unsqueeze: Operator {
   static let schema = Schema(
-    "Unsqueeze", since: 13, inputs: ["data: T", "axes?: A"], outputs: ["expanded: T"],
+    "Unsqueeze", since: 13, inputs: ["data: T", "axes?13: A"], outputs: ["expanded: T"],
     types: ["T": .storable, "A": [.int64]], attributes: ["axes": .none])
   static let runsHalf = true
   let aliasing = Aliasing.view

@@ -3,7 +3,7 @@ import GraphIR
 /// The input repeated along each axis.
 struct Tile: Operator {
   static let schema = Schema(
-    "Tile", since: 13, inputs: ["input: T", "repeats: S"], outputs: ["output: T"],
+    "Tile", since: 13, inputs: ["input: T", "repeats[1]: S"], outputs: ["output: T"],
     types: ["T": .all, "S": [.int64]])
   static let runsHalf = true
 

@@ -4,7 +4,7 @@ import GraphIR
 /// earlier is first. NaN counts as larger than everything.
 struct TopK: Operator {
   static let schema = Schema(
-    "TopK", since: 11, inputs: ["X: T", "K?: K"], outputs: ["Values: T", "Indices: I"],
+    "TopK", since: 11, inputs: ["X: T", "K?10: K"], outputs: ["Values: T", "Indices: I"],
     types: ["T": .numbers, "K": [.int64]],
     attributes: ["axis": .int(-1), "largest": .int(1), "sorted": .int(1), "k": .none])
   static let runsHalf = true

@@ -3,7 +3,7 @@ import GraphIR
 /// The input scaled up along its axes: Resize's ancestor, last in opset 9.
 struct Upsample: Operator {
   static let schema = Schema(
-    "Upsample", since: 9, inputs: ["X: T", "scales?: S"], outputs: ["Y: T"],
+    "Upsample", since: 9, inputs: ["X: T", "scales[1]?9: S"], outputs: ["Y: T"],
     types: ["T": .all, "S": [.float32]], attributes: ["mode": .string("nearest"), "scales": .none])
   static let runsHalf = true
   let method: ResizeMethod

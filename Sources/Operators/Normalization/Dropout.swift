@@ -3,7 +3,7 @@ import GraphIR
 /// The input as it is, and a mask that keeps everything: inference. Training with a ratio above 0 is refused.
 struct Dropout: Operator {
   static let schema = Schema(
-    "Dropout", since: 22, inputs: ["data: T", "ratio?: T1", "training_mode?: T2"],
+    "Dropout", since: 22, inputs: ["data: T", "ratio[0]?: T1", "training_mode[0]?: T2"],
     outputs: ["output: T", "mask?"], types: ["T": .floats, "T1": .floats, "T2": [.bool]],
     attributes: ["ratio": .none, "seed": .none])
   static let runsHalf = true
@@ -18,6 +18,7 @@ struct Dropout: Operator {
     if attributes.opset < 12, attributes.inputCount > 1 {
       throw DataError("inputs 'ratio' and 'training_mode' came with opset 12")
     }
+    _ = try (attributes.float("ratio"), attributes.int("seed"))
     maskHasDataType = attributes.opset < 10
   }
 

@@ -6,7 +6,7 @@ import GraphIR
 /// elements keep their coordinates.
 struct MaxUnpool: Operator {
   static let schema = Schema(
-    "MaxUnpool", since: 22, inputs: ["X: T1", "I: T2", "output_shape?: T2"], outputs: ["output: T1"],
+    "MaxUnpool", since: 22, inputs: ["X: T1", "I: T2", "output_shape[1]?: T2"], outputs: ["output: T1"],
     types: ["T1": .floats, "T2": [.int64]],
     attributes: ["kernel_shape": .none, "pads": .none, "strides": .none])
 

@@ -1,8 +1,14 @@
 import GraphIR
 
-/// The type of what only a run tells: operators whose outputs are sequences, or come from one.
-private func unknown(_ inputs: InferenceInputs) -> [TensorType?] {
-  [TensorType?](repeating: nil, count: inputs.outputCount)
+/// The types of outputs that are sequences: none. Input 0 must be a sequence.
+private func unknown(_ inputs: InferenceInputs) throws -> [TensorType?] {
+  _ = try inputs.element(0, of: .sequence)
+  return [TensorType?](repeating: nil, count: inputs.outputCount)
+}
+
+/// A sequence of tensors of one element type, of whatever shapes.
+private func sequence(of dtype: DType?) -> [ContainerType?] {
+  [ContainerType(.sequence, of: dtype.map { TensorType($0, nil) })]
 }
 
 /// The inputs as a sequence.
@@ -13,11 +19,11 @@ struct SequenceConstruct: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
-  }
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] { [nil] }
+
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?] { sequence(of: inputs.types.first??.dtype) }
 
   func run(
     _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
@@ -34,13 +40,15 @@ struct SequenceEmpty: ValueOperator {
     "SequenceEmpty", since: 11, inputs: [], outputs: ["output"],
     attributes: ["dtype": .int(Int(DType.float32.rawValue))])
 
-  init(_ attributes: Attributes) throws { _ = try attributes.elementType("dtype") }
+  private let dtype: DType
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
-  }
+  init(_ attributes: Attributes) throws { dtype = try attributes.elementType("dtype") }
+
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] { [nil] }
+
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?] { sequence(of: dtype) }
 
   func run(
     _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
@@ -55,10 +63,10 @@ struct SequenceAt: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] {
+    [try inputs.element(0, of: .sequence).map { TensorType($0.dtype, nil) }]
   }
 
   func run(
@@ -79,10 +87,12 @@ struct SequenceInsert: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] { try unknown(inputs) }
+
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?] {
+    sequence(of: inputs.containers.first??.element?.dtype)
   }
 
   func run(
@@ -105,10 +115,12 @@ struct SequenceErase: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] { try unknown(inputs) }
+
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?] {
+    sequence(of: inputs.containers.first??.element?.dtype)
   }
 
   func run(
@@ -128,10 +140,11 @@ struct SequenceLength: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    [TensorType(.int64, [Int]())]
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] {
+    _ = try inputs.element(0, of: .sequence)
+    return [TensorType(.int64, [Int]())]
   }
 
   func run(
@@ -159,11 +172,9 @@ struct SequenceMap: ValueOperator {
     }
   }
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    unknown(inputs)
-  }
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] { try unknown(inputs) }
 
   func run(
     _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]

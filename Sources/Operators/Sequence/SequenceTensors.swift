@@ -13,10 +13,15 @@ struct SplitToSequence: ValueOperator {
     keepsAxis = try attributes.bool("keepdims")
   }
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    [nil]
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] {
+    if inputs.has(0), let rank = try inputs.type(0).rank { _ = try InferenceInputs.axis(axis, rank: rank) }
+    return [nil]
+  }
+
+  func containers(_ inputs: InferenceInputs) -> [ContainerType?] {
+    [ContainerType(.sequence, of: (inputs.types.first ?? nil).map { TensorType($0.dtype, nil) })]
   }
 
   func run(
@@ -78,10 +83,10 @@ struct ConcatFromSequence: ValueOperator {
     isNew = try attributes.bool("new_axis")
   }
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
-    -> [TensorType?]
-  {
-    [nil]
+  func infer(
+    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
+  ) throws -> [TensorType?] {
+    [try inputs.element(0, of: .sequence).map { TensorType($0.dtype, nil) }]
   }
 
   func run(

@@ -5,7 +5,7 @@ import GraphIR
 /// -1 to 1, at the outer pixels' centres (`align_corners`) or their edges.
 struct AffineGrid: Operator {
   static let schema = Schema(
-    "AffineGrid", since: 20, inputs: ["theta: T1", "size: T2"], outputs: ["grid: T1"],
+    "AffineGrid", since: 20, inputs: ["theta: T1", "size[1]: T2"], outputs: ["grid: T1"],
     types: ["T1": .floats, "T2": [.int64]], attributes: ["align_corners": .int(0)])
   let alignsCorners: Bool
 

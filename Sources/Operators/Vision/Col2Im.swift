@@ -4,7 +4,8 @@ import GraphIR
 /// unfolding that a convolution does. Overlaps are summed.
 struct Col2Im: Operator {
   static let schema = Schema(
-    "Col2Im", since: 18, inputs: ["input: T", "image_shape: I", "block_shape: I"], outputs: ["output: T"],
+    "Col2Im", since: 18, inputs: ["input: T", "image_shape[1]: I", "block_shape[1]: I"],
+    outputs: ["output: T"],
     types: ["T": .numbers, "I": [.int64]],
     attributes: ["dilations": .none, "pads": .none, "strides": .none])
   let window: ConvolutionWindow
