@@ -132,8 +132,32 @@ import Testing
     try run("InstanceNormalization", [x, scale, bias], [:], instances)
     try run("BatchNormalization", opset: 15, [x, scale, bias, mean, variance], [:], batches)
     #expect(throws: DataError.self) {
-      try OperatorHarness.runOperator(
-        "BatchNormalization", [x, scale, bias, mean, variance], attributes: ["training_mode": .int(1)])
+      try OperatorHarness.runOperator("BatchNormalization", [x, scale, bias, mean, variance], outputs: 3)
+    }
+  }
+
+  /// Training takes the batch's own statistics for each channel, and moves the given ones towards them.
+  @Test func batchesInTraining() throws {
+    var random = ElementwiseRandom(72)
+    let x = random.floats([3, 2, 4])
+    let (scale, bias, mean, variance) = (
+      random.floats([2]), random.floats([2]), random.floats([2]), random.floats([2], in: 0.5...2)
+    )
+    let outputs = try OperatorHarness.runOperator(
+      "BatchNormalization", [x, scale, bias, mean, variance],
+      attributes: ["training_mode": .int(1), "momentum": .float(0.75)], outputs: 3)
+    for channel in 0..<2 {
+      let places = (0..<3).flatMap { n in (0..<4).map { (n * 2 + channel) * 4 + $0 } }
+      let own = places.map { doubles(x)[$0] }
+      let average = own.reduce(0, +) / 12
+      let spread = own.reduce(0) { $0 + ($1 - average) * ($1 - average) } / 12
+      for (place, value) in zip(places, own) {
+        let expected =
+          (value - average) / (spread + 1e-5).squareRoot() * doubles(scale)[channel] + doubles(bias)[channel]
+        #expect(abs(doubles(outputs[0])[place] - expected) < 1e-5)
+      }
+      #expect(abs(doubles(outputs[1])[channel] - (0.75 * doubles(mean)[channel] + 0.25 * average)) < 1e-6)
+      #expect(abs(doubles(outputs[2])[channel] - (0.75 * doubles(variance)[channel] + 0.25 * spread)) < 1e-6)
     }
   }
 
