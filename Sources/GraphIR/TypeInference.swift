@@ -7,6 +7,7 @@ public struct TypeInference: Sendable {
   public private(set) var constants: [String: Tensor] = [:]
   /// The bound operators, in the order of the graph's nodes.
   public private(set) var operators: [any Operator] = []
+  private let requiresEveryBranch: Bool
 
   /// Values above this many bytes are not evaluated during inference.
   public static let foldLimit = 64 * 1024
@@ -15,12 +16,15 @@ public struct TypeInference: Sendable {
   /// - Parameters:
   ///   - inputs: concrete types of fed values, which take the place of declared ones.
   ///   - opaque: values that may turn out other than the graph makes them; they count as not known.
+  ///   - requiresEveryBranch: whether a branch that does not fit is an error although another one may be taken. With
+  ///     concrete inputs it is none: a graph may choose its branch by what fits.
   ///   - pool: runs the small constant nodes.
   /// - Throws: `DataError` that names the node whose inputs do not fit, with their types.
   public init(
     _ graph: Graph, _ set: OperatorSet, inputs: [String: TensorType] = [:],
-    opaque: Set<String> = [], pool: ThreadPool
+    opaque: Set<String> = [], requiresEveryBranch: Bool = true, pool: ThreadPool
   ) throws {
+    self.requiresEveryBranch = requiresEveryBranch
     for (name, initializer) in graph.initializers {
       types[name] = initializer.type
       if initializer.type.isTooLarge {
@@ -73,7 +77,16 @@ public struct TypeInference: Sendable {
     do {
       try set.checkTypes(type(of: bound).schema, inputTypes)
       if let flow {
-        try record(flow.infer(inputs) { try bodyTypes(node, $0, $1, graph, set, pool) })
+        var failure: DataError?
+        try record(
+          flow.infer(inputs) { attribute, given in
+            do { return try bodyTypes(node, attribute, given, graph, set, pool) } catch let error as DataError
+            {
+              failure = failure ?? error.at(attribute)
+              throw error.at(attribute)
+            }
+          })
+        if let failure, requiresEveryBranch { throw failure }
         for (name, container) in zip(node.outputs, flow.containers(inputs)) where !name.isEmpty {
           containers[name] = container
         }
@@ -111,7 +124,8 @@ public struct TypeInference: Sendable {
       known[name] = types[name]
       if let value = constants[name] { body.initializers[name] = Initializer(value) }
     }
-    let inner = try TypeInference(body, set, inputs: known, pool: pool)
+    let inner = try TypeInference(
+      body, set, inputs: known, requiresEveryBranch: requiresEveryBranch, pool: pool)
     return body.outputs.map { inner.types[$0.name] }
   }
 

@@ -13,7 +13,8 @@ struct ConstantFolding {
   func fold(
     _ graph: Graph, _ operators: OperatorSet, fed: [String: TensorType], given: Set<String>
   ) throws -> Graph {
-    let inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
+    let inference = try TypeInference(
+      graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
     var result = graph.foldingKnown(inference.constants, except: keep)
     var known: [String: Tensor] = [:]
     for (name, initializer) in result.initializers where !given.contains(name) {

@@ -70,10 +70,12 @@ public struct Preparation {
     graph = graph.sliced(to: kept, given: given)
     try Preparation.checkComplete(graph, given)
 
-    var inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
+    var inference = try TypeInference(
+      graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
     graph = graph.foldingKnown(inference.constants, except: Set(observed))
     for rewrite in rewrites {
-      inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
+      inference = try TypeInference(
+        graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
       graph = try rewrite.apply(
         graph,
         RewriteContext(
@@ -84,7 +86,8 @@ public struct Preparation {
 
     let canonicalHooks = hooks.filter { $0.view == .canonical }
     if !canonicalHooks.isEmpty {
-      inference = try TypeInference(graph, operators, inputs: fed, opaque: altered, pool: pool)
+      inference = try TypeInference(
+        graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
       attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
     }
     self.attachments = attachments
@@ -96,7 +99,8 @@ public struct Preparation {
     ).fold(graph, operators, fed: fed, given: given)
     // Hooked values stay in the graph without leaving a run as outputs.
     graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
-    let final = try TypeInference(graph, operators, inputs: fed, opaque: allAltered, pool: pool)
+    let final = try TypeInference(
+      graph, operators, inputs: fed, opaque: allAltered, requiresEveryBranch: false, pool: pool)
     types = final.types
     self.graph = graph
   }
@@ -241,7 +245,10 @@ public struct Preparation {
     guard !replaced.isEmpty else { return }
     // What leads to a replaced value need not fit the other inputs; then nothing is known about its type.
     let own = fed.filter { declared.contains($0.key) }
-    guard let natural = try? TypeInference(graph, operators, inputs: own, pool: pool).types else { return }
+    guard
+      let natural = try? TypeInference(graph, operators, inputs: own, requiresEveryBranch: false, pool: pool)
+        .types
+    else { return }
     for name in replaced {
       guard let type = natural[name], !type.agrees(with: fed[name]!) else { continue }
       throw DataError("value '\(name)' is \(type), it cannot be replaced by \(fed[name]!)")

@@ -51,6 +51,21 @@ import Testing
     #expect(try run(ranks, false).shape == [1, 1])
   }
 
+  /// A branch that does not fit the inputs is an error when it is taken, and one that can fit none when it is read.
+  @Test func branchThatDoesNotFit() throws {
+    func chosen(_ extents: [Dim]) -> Graph {
+      var graph = graph(branch("Add", ["x", "w"]), branch("Abs"))
+      graph.inputs[1].type = TensorType(.float32, extents)
+      graph.initializers["w"] = Initializer(Tensor([Float](repeating: 1, count: 5), shape: [5]))
+      return graph
+    }
+    #expect(try run(chosen(["n", "m"]), false).floats == [-1, -2, -3, -4])
+    let taken = message { try run(chosen(["n", "m"]), true) }
+    #expect(taken?.contains("then_branch: node 'Add'") == true, "\(taken ?? "")")
+    let read = message { try chosen([2, 2]).validated(.standard) }
+    #expect(read?.contains("then_branch: node 'Add'") == true, "\(read ?? "")")
+  }
+
   @Test func nested() throws {
     var outer = graph(branch("Abs"), branch("Neg"))
     outer.inputs = []

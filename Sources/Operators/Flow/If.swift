@@ -21,8 +21,13 @@ struct If: ValueOperator {
     _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
   ) throws -> [TensorType?] {
     if let known = inputs.constant(0) { return try body(If.branch(try Flow.condition(known)), []) }
-    let (a, b) = (try body("then_branch", []), try body("else_branch", []))
-    return try zip(a, b).map(Flow.either)
+    let types = If.branches.map { branch in Result { try body(branch, []) } }
+    // Where only one branch fits the inputs, the condition will have to choose that one.
+    if case .success(let then) = types[0], case .success(let otherwise) = types[1] {
+      return try zip(then, otherwise).map(Flow.either)
+    }
+    let fitting = try (try? types[0].get()) ?? types[1].get()
+    return fitting.map { $0.map { TensorType($0.dtype, nil) } }
   }
 
   func run(
