@@ -36,17 +36,3 @@ public struct GraphArguments: ParsableArguments {
     return loaded
   }
 }
-
-/// `NAME=FILE` on the command line.
-public struct NamedFile: ExpressibleByArgument {
-  public let name: String
-  public let path: String
-
-  public init?(argument: String) {
-    // A value's name may hold '='; a path rarely does.
-    guard let split = argument.lastIndex(of: "=") else { return nil }
-    name = String(argument[..<split])
-    path = String(argument[argument.index(after: split)...])
-    if name.isEmpty || path.isEmpty { return nil }
-  }
-}

@@ -46,14 +46,15 @@ final class BodyRunner {
 
   /// - Parameter values: the slots of the plan around.
   func run(
-    _ op: any Operator, _ inputs: [RuntimeValue?], _ values: [RuntimeValue?]
+    _ op: any Operator, _ inputs: [RuntimeValue?], _ values: [RuntimeValue?],
+    _ profile: Profile?
   ) throws -> [RuntimeValue] {
     guard let op = op as? any ValueOperator else { throw DataError("does not run on values") }
-    return try op.run(inputs, pool) { try run($0, $1, values) }
+    return try op.run(inputs, pool) { try run($0, $1, values, profile) }
   }
 
   private func run(
-    _ attribute: String, _ inputs: [RuntimeValue], _ values: [RuntimeValue?]
+    _ attribute: String, _ inputs: [RuntimeValue], _ values: [RuntimeValue?], _ profile: Profile?
   ) throws -> [RuntimeValue] {
     guard let body = bodies[attribute] else { throw DataError("attribute '\(attribute)' is missing") }
     var given = inputs
@@ -70,7 +71,7 @@ final class BodyRunner {
     let types = given.map { $0.tensor.map { TensorType($0.dtype, $0.shape) } }
     let key = Key(attribute: attribute, types: types)
     do {
-      let results = try (plans[key] ?? plan(graph, fed, key)).runValues(fed)
+      let results = try (plans[key] ?? plan(graph, fed, key)).runValues(fed, profile: profile)
       return graph.outputs.map { results[$0.name]! }
     } catch let error as DataError {
       throw error.at(attribute)

@@ -44,9 +44,11 @@ extension Plan {
         values[slot] = .tensor(Tensor(type.dtype, type.concreteShape!))
       }
       do {
-        let start = profile.map { _ in ContinuousClock.now }
-        try run(step, &values)
-        if let start { profile?.record(step.node, step.multiplyAdds, since: start) }
+        profile?.begin(step.node)
+        try run(step, &values, profile)
+        profile?.end(step.node, step.multiplyAdds) {
+          step.outputs.map { $0 < 0 ? "–" : values[$0]?.label ?? "–" }
+        }
         for attachment in step.attachments { try call(attachment, &values, position) }
       } catch let error as DataError {
         let shown = step.inputs.map { $0 < 0 ? "–" : values[$0]?.label ?? "?" }.joined(separator: ", ")
@@ -63,10 +65,10 @@ extension Plan {
     return results
   }
 
-  private func run(_ step: Step, _ values: inout [RuntimeValue?]) throws {
+  private func run(_ step: Step, _ values: inout [RuntimeValue?], _ profile: Profile?) throws {
     let given = step.inputs.map { $0 < 0 ? nil : values[$0] }
     if let bodies = step.bodies {
-      let outputs = try bodies.run(step.op, given, values)
+      let outputs = try bodies.run(step.op, given, values, profile)
       for (slot, value) in zip(step.outputs, outputs) where slot >= 0 { values[slot] = value }
       return
     }

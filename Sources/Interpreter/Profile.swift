@@ -1,41 +1,127 @@
 import GraphIR
 
-/// Time and arithmetic of the nodes that ran, added up.
+/// Time and arithmetic of the nodes that ran.
+///
+/// A node's seconds are its own: what the nodes of its bodies take is theirs.
 public final class Profile {
+  /// Runs added up, of a node or of a group of nodes.
   public struct Entry: Sendable {
+    /// The node's name, after those of the nodes whose bodies it is in.
     public let node: String
+    /// The node's scopes, see `Node.scope`; of a node in a body, after those of the node around and its name.
+    public let scope: [String]
     public let op: String
     public var calls = 0
     public var seconds = 0.0
     public var multiplyAdds = 0
   }
 
+  /// One run of one node.
+  public struct Event: Sendable {
+    /// As in ``Entry``.
+    public let node: String
+    public let scope: [String]
+    public let op: String
+    /// Seconds since the profile was made.
+    public let start: Double
+    /// With those of its bodies.
+    public let seconds: Double
+    /// How many nodes it is inside of.
+    public let depth: Int
+    public let multiplyAdds: Int
+    /// Types of what the node gave.
+    public let outputs: [String]
+  }
+
+  /// A node that runs.
+  private struct Frame {
+    let name: String
+    let scope: [String]
+    let start: ContinuousClock.Instant
+    /// What nodes of its bodies have taken so far.
+    var inner = 0.0
+  }
+
+  /// Every run of a node in the order of their ends, up to ``eventLimit``.
+  public private(set) var events: [Event] = []
+  /// Runs beyond the limit, which are in the sums alone.
+  public private(set) var droppedEvents = 0
+  /// How many single runs are kept.
+  public static let eventLimit = 1_000_000
+
+  private let keepsEvents: Bool
+  private let origin = ContinuousClock.now
   private var byNode: [String: Entry] = [:]
+  private var frames: [Frame] = []
 
-  public init() {}
+  /// - Parameter keepsEvents: whether single runs are kept beside their sums.
+  public init(keepsEvents: Bool = false) { self.keepsEvents = keepsEvents }
 
-  func record(_ node: Node, _ multiplyAdds: Int, since start: ContinuousClock.Instant) {
-    let elapsed = ContinuousClock.now - start
-    var entry = byNode[node.name] ?? Entry(node: node.name, op: node.qualifiedOp)
+  func begin(_ node: Node) {
+    var (name, scope) = (node.name, node.scope)
+    if let outer = frames.last {
+      scope = outer.scope + [String(outer.name.split(separator: "/").last ?? "")] + scope
+      name = "\(outer.name)/\(name)"
+    }
+    frames.append(Frame(name: name, scope: scope, start: .now))
+  }
+
+  /// - Parameter outputs: asked for only where single runs are kept.
+  func end(_ node: Node, _ multiplyAdds: Int, outputs: () -> [String]) {
+    let now = ContinuousClock.now
+    guard let frame = frames.popLast() else { return }
+    let elapsed = Profile.seconds(now - frame.start)
+    var entry = byNode[frame.name] ?? Entry(node: frame.name, scope: frame.scope, op: node.qualifiedOp)
     entry.calls += 1
-    entry.seconds += Double(elapsed.components.attoseconds) * 1e-18 + Double(elapsed.components.seconds)
+    entry.seconds += max(elapsed - frame.inner, 0)
     entry.multiplyAdds += multiplyAdds
-    byNode[node.name] = entry
+    byNode[frame.name] = entry
+    if !frames.isEmpty { frames[frames.count - 1].inner += elapsed }
+    guard keepsEvents else { return }
+    guard events.count < Profile.eventLimit else {
+      droppedEvents += 1
+      return
+    }
+    events.append(
+      Event(
+        node: frame.name, scope: frame.scope, op: node.qualifiedOp,
+        start: Profile.seconds(frame.start - origin),
+        seconds: elapsed, depth: frames.count, multiplyAdds: multiplyAdds, outputs: outputs()))
+  }
+
+  private static func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.attoseconds) * 1e-18 + Double(duration.components.seconds)
   }
 
   /// One entry a node, slowest first.
-  public var entries: [Entry] { byNode.values.sorted { $0.seconds > $1.seconds } }
+  public var entries: [Entry] { byNode.values.sorted { ($1.seconds, $0.node) < ($0.seconds, $1.node) } }
 
-  /// Entries added up by operator, slowest first.
-  public var byOperator: [Entry] {
-    var result: [String: Entry] = [:]
+  /// Entries added up by operator, slowest first, without names and scopes.
+  public var byOperator: [Entry] { sums { Entry(node: "", scope: [], op: $0.op) } }
+
+  /// Entries added up by scope, slowest first, without names and operators.
+  /// - Parameter depth: how many of a node's scopes, from the outermost, are told apart.
+  public func byScope(depth: Int) -> [Entry] {
+    sums { Entry(node: "", scope: Array($0.scope.prefix(depth)), op: "") }
+  }
+
+  private func sums(_ group: (Entry) -> Entry) -> [Entry] {
+    var result: [[String]: Entry] = [:]
     for entry in byNode.values {
-      var sum = result[entry.op] ?? Entry(node: "", op: entry.op)
-      sum.calls += entry.calls
-      sum.seconds += entry.seconds
-      sum.multiplyAdds += entry.multiplyAdds
-      result[entry.op] = sum
+      let zero = group(entry)
+      let key = zero.scope + [zero.op]
+      result[key, default: zero].add(entry)
     }
-    return result.values.sorted { $0.seconds > $1.seconds }
+    return result.sorted { ($1.value.seconds, $0.key.joined()) < ($0.value.seconds, $1.key.joined()) }
+      .map(\.value)
+  }
+}
+
+extension Profile.Entry {
+  /// Adds the runs of another entry.
+  public mutating func add(_ other: Profile.Entry) {
+    calls += other.calls
+    seconds += other.seconds
+    multiplyAdds += other.multiplyAdds
   }
 }

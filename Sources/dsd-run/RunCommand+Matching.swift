@@ -8,13 +8,14 @@ extension RunCommand {
   ) throws {
     guard !image.isEmpty else { throw ValidationError("--image is missing") }
     guard !text.isEmpty else { throw ValidationError("--text is missing") }
-    guard input.isEmpty, output.isEmpty else {
-      throw ValidationError("--input and --output do not go with --image and --text; use --hook capture")
+    guard input.isEmpty, output.isEmpty, fill == nil, dims.dim.isEmpty else {
+      throw ValidationError(
+        "--input, --fill, --dim and --output do not go with --image and --text; use --hook capture")
     }
     // What can be wrong with the command is found before any weights are touched.
     for caption in text { try CLIPTokenizer.check(caption) }
-    if profile || trace || `repeat` != 1 {
-      throw ValidationError("--profile, --trace and --repeat do not go with --image and --text")
+    if profile || trace != nil || declined || `repeat` != 1 {
+      throw ValidationError("--profile, --trace, --declined and --repeat do not go with --image and --text")
     }
     var options = try matching.options(scoring)
     if scoring == nil { options.terms = nil }

@@ -11,8 +11,13 @@ struct RunCommand: ParsableCommand {
         dsd-run graph.pb --hook attn-score --image A.png --text "a dog" --text "a cat"
       See where in an image each word draws attention:
         dsd-run graph.pb --hook attn-map:out=maps --image A.png --text "a dog on a sofa"
-      Run any ONNX graph:
+      Run any ONNX graph; without --output its outputs are printed in brief:
         dsd-run model.onnx --input x=x.npy --output y=y.npy
+        dsd-run detector.onnx --input x=photo.jpg:range=-1..1,size=640x480
+        dsd-run model.onnx --input ids=[[1,2,3]] --input rate=16000 --fill random --dim batch=1
+      See which inputs it wants (they are listed when one is missing), and where the time goes:
+        dsd-run model.onnx
+        dsd-run model.onnx --fill random --profile --trace trace.json
       The attention term of a bare UNet, per layer and batch element:
         dsd-run unet.onnx --hook attn-score --input sample=z.npy --input timestep=t.npy \\
           --input encoder_hidden_states=e.npy
@@ -35,12 +40,25 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A caption to score or map.", valueName: "caption"))
   var text: [String] = []
 
-  @Option(help: ArgumentHelp("Feed a value from a .npy file.", valueName: "name=file"))
-  var input: [NamedFile] = []
+  @Option(
+    help: ArgumentHelp(
+      """
+      Feed a value: FILE.npy, FILE.safetensors[:TENSOR], FILE.png or FILE.jpg[:OPTIONS], a number, [[1,2],[3,4]], \
+      zeros, ones or random[:SEED], these three also with a shape as in zeros[1,3]. Options of an image: \
+      range=LOW..HIGH (0..1), mean=R+G+B, std=R+G+B, size=WxH, layout=nchw|nhwc, order=rgb|bgr, \
+      filter=bicubic|bilinear|lanczos.
+      """, valueName: "name=value"))
+  var input: [NamedText] = []
+
+  @Option(
+    help: ArgumentHelp("Feed every input that is left: zeros, ones or random[:SEED].", valueName: "fill"))
+  var fill: InputFill?
+
+  @OptionGroup var dims: DimArguments
 
   @Option(
     help: ArgumentHelp("Write a value, any value of the graph, to a .npy file.", valueName: "name=file"))
-  var output: [NamedFile] = []
+  var output: [NamedText] = []
 
   @Flag(help: "Print one JSON object on standard output.")
   var json = false
@@ -48,11 +66,20 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Run so many times and tell the seconds of each on standard error (not with --image).")
   var `repeat` = 1
 
-  @Flag(help: "Tell on standard error where the time went, by operator (not with --image).")
+  @Flag(help: "Tell on standard error where the time went, by operator and by scope (not with --image).")
   var profile = false
 
-  @Flag(help: "Tell on standard error where recognition rules declined, and why.")
-  var trace = false
+  @Option(help: "How many scopes of a node, from the outermost, the profile tells apart.")
+  var scopeDepth = 2
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a timeline of every node for chrome://tracing or Perfetto (not with --image).",
+      valueName: "file.json"))
+  var trace: String?
+
+  @Flag(help: "Tell on standard error where recognition rules declined, and why (not with --image).")
+  var declined = false
 
   @OptionGroup(title: "Score") var matching: MatchingArguments
   @OptionGroup(title: "Graph") var arguments: GraphArguments
@@ -77,11 +104,11 @@ struct RunCommand: ParsableCommand {
       try runMatching(graph, scoring, mapping, hooks)
     } else if mapping != nil {
       throw ValidationError("--hook attn-map needs --image and --text")
-    } else if let scoring, input.isEmpty {
+    } else if let scoring, input.isEmpty, fill == nil {
       throw ValidationError(
         "--hook \(scoring.name) needs --image and --text, or --input for a bare UNet")
     } else {
-      try runPlain(graph, scoring, hooks)
+      try runGraph(graph, scoring, hooks)
     }
   }
 
@@ -89,108 +116,8 @@ struct RunCommand: ParsableCommand {
     guard (1...1_000_000).contains(`repeat`) else {
       throw ValidationError("--repeat: \(`repeat`) is not between 1 and 1000000")
     }
-    var names: Set<String> = []
-    for item in input where !names.insert(item.name).inserted {
-      throw ValidationError("--input \(item.name) is given twice")
+    guard (1...100).contains(scopeDepth) else {
+      throw ValidationError("--scope-depth: \(scopeDepth) is not between 1 and 100")
     }
-    names = []
-    var paths: Set<String> = []
-    for item in output {
-      let path = URL(fileURLWithPath: item.path).standardizedFileURL.path
-      guard names.insert(item.name).inserted, paths.insert(path).inserted || path == "/dev/null" else {
-        throw ValidationError("--output \(item.name)=\(item.path) repeats a name or a file")
-      }
-    }
-  }
-
-  // MARK: Any graph
-
-  private func runPlain(_ path: String, _ scoring: HookSpec?, _ specs: [HookSpec]) throws {
-    if let scoring {
-      let options = try matching.options(scoring)
-      guard options.positions == .all, options.normalize == .none, options.pooling != .mass else {
-        throw UsageError("--positions content, --pooling mass and --normalize need --image and --text")
-      }
-    }
-    let loaded = try arguments.load(path)
-    var feeds: [String: Tensor] = [:]
-    for item in input { feeds[item.name] = try NPYFile.read(path: item.path) }
-    for item in output { try OutputCheck.file(item.path) }
-    let (extra, captures) = try makeHooks(specs)
-    let pool = arguments.pool()
-    var score: AttentionScore?
-    if let scoring {
-      let options = try matching.options(scoring)
-      score = AttentionScore(
-        selection: options.layers, pooling: options.pooling, batch: batch(loaded.graph, feeds))
-    }
-    // With a hook and no --output, only what the hook wants is computed.
-    let wanted = output.isEmpty ? (specs.isEmpty || onlyReplaces(specs) ? nil : []) : output.map(\.name)
-    var hooks = extra
-    if let score { hooks.append(score) }
-    let note: (@Sendable (String) -> Void)? = trace ? { @Sendable in Terminal.note($0) } : nil
-    let preparation: Preparation
-    do {
-      preparation = try Preparation(
-        loaded.graph, .standard,
-        inputs: feeds.mapValues { TensorType($0.dtype, $0.shape) }, outputs: wanted,
-        hooks: hooks, rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool, trace: note)
-    } catch let error as DataError {
-      throw error.at(path)
-    }
-    for capture in captures { try capture.checkSelection() }
-    let plan = try Plan(preparation)
-    let results = try timed(plan, feeds.merging(preparation.supplied) { $1 })
-    for item in output { try NPYFile.write(results[item.name]!, to: item.path) }
-    for capture in captures { try capture.finish() }
-    if let score { try printScore(score) }
-    if score == nil, output.isEmpty, wanted == nil {
-      for info in preparation.graph.outputs { print("\(info.name): \(results[info.name]!)") }
-    }
-  }
-
-  /// Runs once or as often as asked, and tells the times.
-  private func timed(_ plan: Plan, _ feeds: [String: Tensor]) throws -> [String: Tensor] {
-    let profile = self.profile ? Profile() : nil
-    var results: [String: Tensor] = [:]
-    for _ in 0..<`repeat` {
-      let start = Date()
-      results = try plan.run(feeds, profile: profile)
-      if `repeat` > 1 { Terminal.note(String(format: "run: %.4f s", Date().timeIntervalSince(start))) }
-    }
-    if let profile { Terminal.note(ProfileReport.table(profile)) }
-    return results
-  }
-
-  private func onlyReplaces(_ specs: [HookSpec]) -> Bool { specs.allSatisfy { $0.name == "replace" } }
-
-  /// The first extent of the first fed input of the graph.
-  private func batch(_ graph: Graph, _ feeds: [String: Tensor]) -> Int {
-    for info in graph.inputs { if let tensor = feeds[info.name], tensor.rank > 1 { return tensor.shape[0] } }
-    return 1
-  }
-
-  private func printScore(_ score: AttentionScore) throws {
-    let perLayer = try score.layerScores()
-    let layers = score.layers.map(\.name)
-    let means = (0..<score.batch).map { element in
-      perLayer.reduce(0) { $0 + $1[element] } / Double(max(perLayer.count, 1))
-    }
-    if json {
-      struct Result: Encodable {
-        let layers: [String]
-        let per_layer: [[Double]]
-        let attention: [Double]
-      }
-      print(try JSONText.encode(Result(layers: layers, per_layer: perLayer, attention: means)))
-      return
-    }
-    var table = TextTable(
-      ["layer"] + (0..<score.batch).map { "element \($0)" }, right: Set(1...max(score.batch, 1)))
-    for (layer, values) in zip(layers, perLayer) {
-      table.rows.append([layer] + values.map { String(format: "%.6f", $0) })
-    }
-    table.rows.append(["mean"] + means.map { String(format: "%.6f", $0) })
-    print(table.text)
   }
 }

@@ -13,8 +13,7 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "The graph file: .pb or .onnx.")
   var graph: String
 
-  @Option(help: ArgumentHelp("Extent of a symbolic dimension.", valueName: "name=n"))
-  var dim: [String] = []
+  @OptionGroup var dims: DimArguments
 
   @Option(
     help: ArgumentHelp(
@@ -27,7 +26,7 @@ struct InspectCommand: ParsableCommand {
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 
   func run() throws {
-    let extents = try parsedDims()
+    let extents = dims.extents()
     let counts = try parsedSweep()
     let loaded = try arguments.load(graph, needsWeights: false)
     var model = loaded.graph
@@ -57,18 +56,6 @@ struct InspectCommand: ParsableCommand {
       if counts != nil { throw DataError("--sweep: \(graph) is not a pipeline graph (dsd import makes one)") }
       try printCost(model, extents)
     }
-  }
-
-  private func parsedDims() throws -> [String: Int] {
-    var result: [String: Int] = [:]
-    for item in dim {
-      let parts = item.split(separator: "=")
-      guard parts.count == 2, let value = Int(parts[1]), value > 0, value <= 1 << 24 else {
-        throw ValidationError("--dim: '\(item)' is not NAME=NUMBER")
-      }
-      result[String(parts[0])] = value
-    }
-    return result
   }
 
   private func parsedSweep() throws -> [Int]? {

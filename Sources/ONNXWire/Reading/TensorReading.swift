@@ -87,8 +87,9 @@ enum TensorReading {
         // Exporters write -1 for "any".
         return dim.pointee.dim_value < 0 ? .unknown : .known(Int(dim.pointee.dim_value))
       }
+      // Paddle's exporter writes "?" for "any", of several extents that need not be the same.
       let name = try text(dim.pointee.dim_param)
-      return name.isEmpty ? .unknown : .symbol(name)
+      return name.isEmpty || name == "?" ? .unknown : .symbol(name)
     }
     return TensorType(dtype, dims)
   }
