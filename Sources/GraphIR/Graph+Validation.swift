@@ -3,7 +3,8 @@ extension Graph {
   ///
   /// Checked are the imported operator sets, operators and attributes, that every value is made once and
   /// before it is used (in the bodies of If, Loop and Scan too, which may use values of the graph around
-  /// them), and that types and shapes fit through the whole graph and agree with the declared ones.
+  /// them), and that types and shapes fit through the whole graph and element types agree with the declared ones.
+  /// Declared shapes of computed values that disagree are replaced.
   /// - Throws: `DataError` with one line: what is wrong, and which nodes and values it is about.
   public func validated(_ set: OperatorSet) throws -> Graph {
     var result = self
@@ -120,21 +121,32 @@ extension Graph {
     }
   }
 
-  private func checkTypes(_ set: OperatorSet) throws {
+  /// Checks that types fit. A declared shape of a computed value is a hint, which gives way to what the graph gives;
+  /// exporters get it wrong.
+  private mutating func checkTypes(_ set: OperatorSet) throws {
     let inference = try TypeInference(self, set, pool: ThreadPool(threads: 1))
-    var declared = valueTypes.sorted { $0.key < $1.key }.map { ValueInfo($0.key, $0.value) }
-    declared = inputs + outputs + declared
-    for value in declared {
-      if let type = value.container?.element, let inferred = inference.containers[value.name]?.element,
+    for value in inputs + outputs {
+      guard let type = value.container?.element, let inferred = inference.containers[value.name]?.element,
         !type.agrees(with: inferred)
-      {
-        throw DataError(
-          "value '\(value.name)' is declared as \(value.container!), the graph gives one of \(inferred)")
+      else { continue }
+      throw DataError(
+        "value '\(value.name)' is declared as \(value.container!), the graph gives one of \(inferred)")
+    }
+    func settled(_ name: String, _ declared: TensorType?) throws -> TensorType? {
+      guard let declared, let inferred = inference.types[name], !declared.agrees(with: inferred) else {
+        return declared
       }
-      guard let type = value.type, let inferred = inference.types[value.name] else { continue }
-      guard type.agrees(with: inferred) else {
-        throw DataError("value '\(value.name)' is declared as \(type), the graph gives \(inferred)")
+      guard declared.dtype == inferred.dtype, !inputs.contains(where: { $0.name == name }) else {
+        throw DataError("value '\(name)' is declared as \(declared), the graph gives \(inferred)")
       }
+      return inferred
+    }
+    for input in inputs { _ = try settled(input.name, input.type) }
+    for position in outputs.indices {
+      outputs[position].type = try settled(outputs[position].name, outputs[position].type)
+    }
+    for (name, type) in valueTypes.sorted(by: { $0.key < $1.key }) {
+      valueTypes[name] = try settled(name, type)
     }
   }
 }

@@ -42,6 +42,21 @@ def classifier():
   yield {"x": np.concatenate([planes(page(192, 48)), planes(page(192, 48).rotate(180))])}
 
 
+def orientation():
+  pages = [page(224, 224).rotate(turn) for turn in [0, 90]]
+  yield {"x": np.concatenate([planes(image) for image in pages])}
+
+
+def marks():
+  """0…255."""
+  yield {"images": (planes(page(416, 416)) + 1) * 127.5}
+
+
+def captcha():
+  for width in [120, 200]:
+    yield {"input1": planes(page(width, 64))[:, :1]}
+
+
 def file_types():
   """The first and the last 1024 bytes of a file, 256 where there are none."""
   source = pathlib.Path(__file__).read_bytes()
