@@ -54,9 +54,11 @@ public struct InputFill: Sendable, ExpressibleByArgument {
     case .zeros: return Tensor.zeros(dtype, shape)
     case .ones: return Tensor.filled(dtype, shape, with: Tensor(scalar: UInt8(1)))
     case .random:
-      if dtype.isFloat { return randn(seed: seed, shape: shape).converted(to: dtype) }
+      guard dtype.isInteger || dtype == .bool else {
+        return randn(seed: seed, shape: shape).converted(to: dtype)
+      }
       // The signs of the normals are fair coins.
-      let isByte = dtype.size == 1 && dtype != .bool
+      let isByte = dtype.size == 1 && dtype.isInteger
       let bits = isByte ? 8 : 1
       try Storage.checkFits(Shape.count(shape) * bits * 4, "making random \(dtype)\(Shape.text(shape))")
       let normals = randn(seed: seed, shape: [Shape.count(shape) * bits])

@@ -73,12 +73,13 @@ public struct InputLiteral: Sendable {
   /// - Throws: `DataError` for a number that the type does not hold.
   func tensor(_ dtype: DType) throws -> Tensor {
     // Integers go by way of int64, which holds each of them exactly.
-    let wide = Tensor(dtype.isFloat ? .float64 : .int64, shape)
+    let isWhole = dtype.isInteger || dtype == .bool
+    let wide = Tensor(isWhole ? .int64 : .float64, shape)
     for (position, element) in elements.enumerated() {
-      if dtype.isFloat {
-        wide.pointer(as: Double.self)[position] = element.double
-      } else {
+      if isWhole {
         wide.pointer(as: Int64.self)[position] = try element.integer(dtype)
+      } else {
+        wide.pointer(as: Double.self)[position] = element.double
       }
     }
     let result = wide.converted(to: dtype)
