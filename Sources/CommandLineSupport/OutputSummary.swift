@@ -20,8 +20,20 @@ public struct OutputSummary: Encodable {
   private static let shown = 5
   private static let chunk = 1 << 16
 
-  public init(_ outputs: [(name: String, tensor: Tensor)]) {
-    self.outputs = outputs.map { OutputSummary.row($0.name, $0.tensor) }
+  /// A sequence is told by its elements, `name[0]` and so on.
+  public init(_ outputs: [(name: String, value: RuntimeValue)]) {
+    self.outputs = outputs.flatMap { name, value in
+      switch value {
+      case .tensor(let tensor): [OutputSummary.row(name, tensor)]
+      case .sequence(let tensors) where !tensors.isEmpty:
+        tensors.enumerated().map { OutputSummary.row("\(name)[\($0.offset)]", $0.element) }
+      case .sequence, .absent:
+        [
+          Row(
+            name: name, type: value.label, shape: [], min: nil, mean: nil, max: nil, not_finite: 0, first: [])
+        ]
+      }
+    }
   }
 
   public var json: String { get throws { try JSONText.encode(self) } }

@@ -40,7 +40,12 @@ extension RunCommand {
     for capture in captures { try capture.checkSelection() }
     let plan = try Plan(preparation)
     let results = try timed(plan, inputs.feeds.merging(preparation.supplied) { $1 })
-    for file in files { try NPYFile.write(results[file.name]!, to: file.path) }
+    for file in files {
+      guard let tensor = results[file.name]!.tensor else {
+        throw DataError("output '\(file.name)' is \(results[file.name]!.label), which no .npy file holds")
+      }
+      try NPYFile.write(tensor, to: file.path)
+    }
     for capture in captures { try capture.finish() }
     if let score { try printScore(score) }
     if score == nil, wanted == nil {
@@ -94,12 +99,13 @@ extension RunCommand {
   }
 
   /// Runs once or as often as asked, and tells the times.
-  private func timed(_ plan: Plan, _ feeds: [String: Tensor]) throws -> [String: Tensor] {
+  private func timed(_ plan: Plan, _ feeds: [String: Tensor]) throws -> [String: RuntimeValue] {
     let profile = self.profile || trace != nil ? Profile(keepsEvents: trace != nil) : nil
-    var results: [String: Tensor] = [:]
+    let values = feeds.mapValues(RuntimeValue.tensor)
+    var results: [String: RuntimeValue] = [:]
     for _ in 0..<`repeat` {
       let start = Date()
-      results = try plan.run(feeds, profile: profile)
+      results = try plan.runValues(values, profile: profile)
       if `repeat` > 1 { Terminal.note(String(format: "run: %.4f s", Date().timeIntervalSince(start))) }
     }
     guard let profile else { return results }

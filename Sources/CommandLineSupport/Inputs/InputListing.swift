@@ -24,7 +24,7 @@ public struct InputListing {
       let isOptional = graph.initializers[info.name] != nil
       let state = given.map { $0.contains(info.name) ? "given" : isOptional ? "optional" : "missing" }
       table.rows.append([
-        info.name, info.type?.dtype.description ?? "?", InputListing.shape(info.type),
+        info.name, InputListing.type(info), InputListing.shape(info.type),
         state ?? (isOptional ? "optional" : ""),
       ])
     }
@@ -46,7 +46,7 @@ public struct InputListing {
   public func outputs() -> String {
     var table = TextTable(["output", "type", "shape"])
     for info in graph.outputs.prefix(InputListing.limit) {
-      table.rows.append([info.name, info.type?.dtype.description ?? "?", InputListing.shape(info.type)])
+      table.rows.append([info.name, InputListing.type(info), InputListing.shape(info.type)])
     }
     return table.text.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
   }
@@ -57,6 +57,10 @@ public struct InputListing {
     let near = names.map { ($0, InputListing.distance(name, $0)) }.min { $0.1 < $1.1 }
     guard let near, near.1 <= max(1, name.count / 3) else { return "" }
     return "; did you mean '\(near.0)'?"
+  }
+
+  private static func type(_ info: ValueInfo) -> String {
+    info.type?.dtype.description ?? info.container?.description ?? "?"
   }
 
   private static func shape(_ type: TensorType?) -> String {
