@@ -6,7 +6,8 @@ public struct OutputSummary: Encodable {
   struct Row: Encodable {
     let name: String
     let type: String
-    let shape: [Int]
+    /// Nil for what is no tensor.
+    let shape: [Int]?
     let min: Double?
     let mean: Double?
     let max: Double?
@@ -30,7 +31,8 @@ public struct OutputSummary: Encodable {
       case .sequence, .absent:
         [
           Row(
-            name: name, type: value.label, shape: [], min: nil, mean: nil, max: nil, not_finite: 0, first: [])
+            name: name, type: value.label, shape: nil, min: nil, mean: nil, max: nil, not_finite: 0, first: []
+          )
         ]
       }
     }
@@ -45,11 +47,11 @@ public struct OutputSummary: Encodable {
       right: hasOdd ? [3, 4, 5, 6] : [3, 4, 5])
     for row in outputs {
       let isBool = row.type == DType.bool.description
-      var cells = [row.name, row.type, Shape.text(row.shape)]
+      var cells = [row.name, row.type, row.shape.map(Shape.text) ?? "–"]
       cells += [row.min, row.mean, row.max].map { $0.map(OutputSummary.text) ?? "–" }
       if hasOdd { cells.append(row.not_finite == 0 ? "" : String(row.not_finite)) }
       let values = row.first.map { isBool ? String($0 != 0) : OutputSummary.text($0) }
-      let isLonger = Shape.count(row.shape) > values.count
+      let isLonger = row.shape.map { Shape.count($0) > values.count } ?? false
       table.rows.append(cells + [values.joined(separator: ", ") + (isLonger ? ", …" : "")])
     }
     return table.text

@@ -88,6 +88,32 @@ import Testing
     #expect(empty.code == 0 && empty.output.contains("[0, 3]"), "\(empty.errors)")
   }
 
+  @Test func sequences() throws {
+    let folder = try Fixtures.scratch()
+    var graph = Graph(name: "sequences", opsets: ["": 20])
+    graph.inputs = [ValueInfo("x", TensorType(.float32, [2]))]
+    graph.outputs = [
+      ValueInfo("s", container: ContainerType(.sequence, of: TensorType(.float32, nil))),
+      ValueInfo("e", container: ContainerType(.sequence, of: TensorType(.float32, nil))),
+    ]
+    graph.nodes = [
+      Node("Neg", name: "neg", inputs: ["x"], outputs: ["y"]),
+      Node("SequenceConstruct", name: "both", inputs: ["x", "y"], outputs: ["s"]),
+      Node("SequenceEmpty", name: "none", inputs: [], outputs: ["e"]),
+    ]
+    try GraphWriter.write(graph, to: "\(folder)/g.onnx")
+    let arguments = ["\(folder)/g.onnx", "--input", "x=[1,2]"]
+    let outcome = try Commands.run("dsd-run", arguments)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let rows = outcome.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+    #expect(
+      rows.dropFirst() == [
+        "s[0] float32 [2] 1 1.5 2 1, 2", "s[1] float32 [2] -2 -1.5 -1 -1, -2", "e a sequence of 0 – – – –",
+      ])
+    let file = try Commands.run("dsd-run", arguments + ["--output", "s=\(folder)/s.npy"])
+    #expect(file.code == 65 && file.errors.contains("'s' is a sequence of 2"), "\(file.errors)")
+  }
+
   @Test func profileAndTrace() throws {
     let folder = try Fixtures.scratch()
     let trace = "\(folder)/trace.json"
