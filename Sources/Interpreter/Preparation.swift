@@ -101,7 +101,9 @@ public struct Preparation {
     graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
     let final = try TypeInference(
       graph, operators, inputs: fed, opaque: allAltered, requiresEveryBranch: false, pool: pool)
-    types = final.types
+    types = WideValues.widening(
+      final.types, graph, operators,
+      keep: Set(wanted + Preparation.observed(attachments, graph)).union(fed.keys).union(allAltered))
     self.graph = graph
   }
 
