@@ -34,6 +34,8 @@ final class ModelReading {
   private(set) var opsets: [String: Int] = [:]
   /// Names of the file's values and of those that expansion has made.
   var usedValues: Set<String> = []
+  /// The same, for what stands for operators of `com.microsoft`.
+  private(set) lazy var takenNames = TakenNames(usedValues)
 
   init(
     _ model: Dsd__ModelProto, fileSize: Int, files: @escaping () throws -> ExternalFiles?
@@ -50,6 +52,10 @@ final class ModelReading {
     for node in list(proto.pointee.n_node, proto.pointee.node) {
       usedValues.formUnion(try texts(node.pointee.n_output, node.pointee.output))
     }
+    usedValues.formUnion(
+      try list(proto.pointee.n_initializer, proto.pointee.initializer).map { try text($0.pointee.name) })
+    usedValues.formUnion(
+      try list(proto.pointee.n_input, proto.pointee.input).map { try text($0.pointee.name) })
     var graph = try graph(proto.pointee, Scope())
     graph.metadata = try properties(model.n_metadata_props, model.metadata_props)
     let stamp = Stamp(

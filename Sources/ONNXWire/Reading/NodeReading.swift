@@ -23,6 +23,7 @@ extension ModelReading {
       if let function = functions[key] {
         return try expand(function.pointee, key, node, scope, to: &nodes, &namer)
       }
+      if let body = ContribExpansion.body(of: node) { return try expand(node, body, to: &nodes, &namer) }
       guard overload.isEmpty else { throw DataError("the file defines no overload '\(overload)'") }
       if scope.isFunction {
         try charge(256 + (node.inputs + node.outputs).reduce(node.name.utf8.count) { $0 + $1.utf8.count })

@@ -41,6 +41,14 @@ struct CastLike: Operator {
     [TensorType(try inputs.dtype(1), try inputs.shape(0))]
   }
 
+  /// A small constant float is known in the other type before any value of that type is.
+  func knownOutputs(_ inputs: InferenceInputs) -> [Tensor]? {
+    guard let x = inputs.constant(0), x.byteCount <= TypeInference.foldLimit, let type = try? inputs.dtype(1),
+      Set<DType>.floats.isSuperset(of: [x.dtype, type])
+    else { return nil }
+    return [x.converted(to: type)]
+  }
+
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let y = outputs[0] else { return }
     try CastKernel.run(x, y, form, context.pool)
