@@ -22,6 +22,9 @@ struct Matcher {
       guard let tensor = context.constants[value], tensor.count == 1, !context.altered.contains(value)
       else { return nil }
       return extend(match, .variable(name), value)
+    case .constant(let name):
+      guard context.constants[value] != nil, !context.altered.contains(value) else { return nil }
+      return extend(match, .variable(name), value)
     case .either(let patterns):
       for pattern in patterns { if let result = extend(match, pattern, value) { return result } }
       return nil
@@ -34,7 +37,12 @@ struct Matcher {
         value == match.root.outputs[0] || !context.altered.contains(value)
       else { return nil }
       var result = match
-      if let label { result.nodes[label] = node }
+      if let label {
+        // A label is a variable too: the same label elsewhere is the same value.
+        guard let bound = extend(match, .variable(label), value) else { return nil }
+        result = bound
+        result.nodes[label] = node
+      }
       result.matched.append(node.name)
       let given = node.inputs
       guard given.count >= inputs.count else { return nil }

@@ -10,10 +10,13 @@ import GraphIR
 public indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
   /// Any value, bound to a name.
   case variable(String)
-  /// A value made by one of some operators, from inputs that match. `label` binds the node.
+  /// A value made by one of some operators, from inputs that match; further inputs are not looked at. `label`
+  /// binds the node, and its first output as a variable.
   case node(ops: [String], inputs: [Pattern], commutes: Bool, label: String?)
   /// A value whose constant has one element, bound to a name.
   case scalar(String)
+  /// A value that is known before the run, bound to a name.
+  case constant(String)
   /// The first of several patterns that matches.
   case either([Pattern])
 
@@ -34,6 +37,9 @@ public let op = PatternFactory()
 @dynamicMemberLookup
 public struct PatternFactory: Sendable {
   public subscript(dynamicMember name: String) -> PatternCall { PatternCall(ops: [name]) }
+
+  /// Any one of some operators.
+  public func any(_ names: String...) -> PatternCall { PatternCall(ops: names) }
 
   public struct PatternCall: Sendable {
     let ops: [String]
@@ -88,9 +94,43 @@ public struct Match: Sendable {
     return tensor.converted(to: .float64).array(of: Double.self)[0]
   }
 
+  /// The type of the value that would be replaced.
+  /// - Throws: `Decline` when it is not known.
+  public func resultType() throws -> TensorType {
+    guard let type = context.types[root.outputs[0]] else { throw Decline("the result's type is not known") }
+    return type
+  }
+
+  /// The elements of a bound constant, whatever its type.
+  /// - Throws: `Decline` when it is not known before the run.
+  public func numbers(_ name: String) throws -> [Double] {
+    guard let tensor = context.constants[values[name]!], !context.altered.contains(values[name]!) else {
+      throw Decline("\(name) is not a constant")
+    }
+    return tensor.converted(to: .float64).array(of: Double.self)
+  }
+
+  /// Checks a bound number, as near as 16-bit floats tell it.
+  /// - Throws: `Decline` when it is another.
+  public func require(_ name: String, is expected: Double) throws {
+    let found = try number(name)
+    guard abs(found - expected) <= 1e-3 * abs(expected) else {
+      throw Decline("\(name) is \(found), not \(expected)")
+    }
+  }
+
   /// A list attribute of a bound node.
   public func ints(_ label: String, _ attribute: String) -> [Int]? {
     if case .ints(let list)? = nodes[label]?.attributes[attribute] { list } else { nil }
+  }
+
+  /// The axes of a bound node, from its attribute or its second input.
+  public func axes(_ label: String) -> [Int]? {
+    if let list = ints(label, "axes") { return list }
+    guard let node = nodes[label], node.inputs.count > 1, !context.altered.contains(node.inputs[1]) else {
+      return nil
+    }
+    return context.constants[node.inputs[1]]?.converted(to: .int64).array(of: Int64.self).map { Int($0) }
   }
 
   /// The version of the default domain's operators in the graph.
@@ -105,4 +145,7 @@ public struct Match: Sendable {
 public struct Decline: Error, CustomStringConvertible {
   public let description: String
   public init(_ reason: String) { description = reason }
+
+  /// For what a pattern cannot say and nobody would expect to apply: no word is lost about it.
+  public static let noMatch = Decline("")
 }

@@ -43,9 +43,11 @@ public struct RuleSet: GraphRewrite {
   private static let roundLimit = 16
 
   public func apply(_ graph: Graph, _ context: RewriteContext) throws -> Graph {
-    var current = graph
+    let (wanted, fed) = (graph.outputs.map(\.name), Set(graph.inputs.map(\.name)))
+    var current = graph.passingIdentities(except: context.altered)
     var types = context.types
     for _ in 0..<RuleSet.roundLimit {
+      current = current.sharingNodes(except: context.altered).sliced(to: wanted, given: fed)
       let (next, newTypes, changed) = try round(current, context, types)
       if !changed { return next }
       current = next
@@ -81,6 +83,7 @@ public struct RuleSet: GraphRewrite {
           consumed.formUnion(match.matched)
           break
         } catch let decline as Decline {
+          guard !decline.description.isEmpty else { continue }
           context.trace?("\(rule.name) declines at \(node.label): \(decline)")
         } catch let error as DataError {
           // An operator does not take these types and shapes, while what it would replace does.
@@ -91,12 +94,7 @@ public struct RuleSet: GraphRewrite {
     guard !replacements.isEmpty else { return (graph, types, false) }
     var result = graph
     result.nodes = graph.nodes.flatMap { replacements[$0.name] ?? [$0] }
-    result.forward(
-      replacements.values.compactMap { nodes in
-        guard nodes.count == 1, nodes[0].op == "Identity", !context.altered.contains(nodes[0].outputs[0])
-        else { return nil }
-        return nodes[0]
-      })
+    result = result.passingIdentities(except: context.altered)
     for (name, initializer) in initializers { result.initializers[name] = initializer }
     let wanted = graph.outputs.map(\.name)
     let fed = Set(graph.inputs.map(\.name))
@@ -152,20 +150,5 @@ public struct RuleSet: GraphRewrite {
     }
     return Built(
       nodes: scratch.nodes, initializers: scratch.initializers.map { ($0.key, $0.value) }, types: types)
-  }
-}
-
-extension Graph {
-  /// Uses what the given Identity nodes pass on in place of their outputs, so that patterns meet across them.
-  fileprivate mutating func forward(_ identities: [Node]) {
-    guard !identities.isEmpty else { return }
-    let source = Dictionary(uniqueKeysWithValues: identities.map { ($0.outputs[0], $0.inputs[0]) })
-    for position in nodes.indices {
-      nodes[position].inputs = nodes[position].inputs.map { name in
-        var name = name
-        while let next = source[name] { name = next }
-        return name
-      }
-    }
   }
 }

@@ -57,8 +57,13 @@ import Testing
     let folder = try Fixtures.scratch()
     let parts = (0..<40).map { "part\($0)" }
     func ask(_ extents: [Int64]) throws -> Outcome {
+      // No two are the same, or they would be one.
       let nodes =
-        parts.map { Node("Expand", name: $0, inputs: ["x", "shape"], outputs: [$0]) } + [
+        parts.enumerated().map { number, name in
+          number == 0
+            ? Node("Expand", name: name, inputs: ["x", "shape"], outputs: [name])
+            : Node("Add", name: name, inputs: [parts[number - 1], "x"], outputs: [name])
+        } + [
           Node("Sum", name: "sum", inputs: parts, outputs: ["s"]),
           Node("ReduceSum", name: "all", inputs: ["s"], outputs: ["y"]),
         ]

@@ -70,6 +70,30 @@ import Testing
     #expect(Comparison.largestDifference(near, plain) < Comparison.largestDifference(far, plain))
   }
 
+  /// Whatever the exporter and its opset, the same blocks become the same operators; no primitives stay.
+  @Test func canonicalOperators() throws {
+    let counts = try Self.unets.map { name in
+      let export = try Export(name)
+      let preparation = try Preparation(
+        export.graph, .standard, inputs: try export.inputs("a").mapValues { TensorType($0.dtype, $0.shape) },
+        rewrites: [RuleSet.recognition, RuleSet.fusion], pool: ThreadPool(threads: 2))
+      return Dictionary(preparation.graph.nodes.map { ($0.op, 1) }, uniquingKeysWith: +)
+    }
+    let (legacy, dynamo) = (counts[0], counts[1])
+    for (op, count) in [
+      "GroupNormalization": 21, "LayerNormalization": 12, "Gelu": 4, "Attention": 8, "SiLU": 19,
+    ] {
+      #expect(legacy[op] == count && dynamo[op] == count, "\(op)")
+    }
+    for op in [
+      "Softmax", "Erf", "ReduceMean", "InstanceNormalization", "Sigmoid", "Sqrt", "Pow", "Div", "Constant",
+      "Shape",
+      "Gather",
+    ] { #expect(legacy[op] == nil && dynamo[op] == nil, "\(op)") }
+    let (all, other) = (legacy.values.reduce(0, +), dynamo.values.reduce(0, +))
+    #expect(abs(all - other) * 10 <= other, "\(all) and \(other)")
+  }
+
   @Test(arguments: unets) func crossAttentionIsFound(_ name: String) throws {
     let export = try Export(name)
     let expected = try export.tensors.tensor("a.log_sum_exp")

@@ -178,6 +178,81 @@ import Testing
     #expect(harness.trace.last?.hasSuffix("batches or heads are broadcast") == true)
   }
 
+  /// Half-precision attention with a softmax in float32: the places where exporters put casts.
+  @Test func casts() throws {
+    enum Place: CaseIterable { case factors, scores, beforeMask, values }
+    for place in Place.allCases {
+      for lead in [[2, 3], [6]] {
+        let g = GraphBuilder(Graph(opsets: ["": 14]))
+        var random = Seeded(32)
+        var inputs: [String: Tensor] = [:]
+        func input(_ name: String, _ shape: [Int], _ dtype: DType = .float16) -> Value {
+          inputs[name] = random.tensor(shape).converted(to: dtype)
+          return g.input(name, dtype, shape.map { .known($0) })
+        }
+        func widened(_ x: Value, _ when: [Place]) -> Value {
+          when.contains(place) ? g.Cast(x, attributes: ["to": .int(1)]) : x
+        }
+        let q = widened(input("q", lead + [5, 8]), [.factors])
+        let kT = widened(input("kT", lead + [8, 4]), [.factors])
+        let v = widened(input("v", lead + [4, 6]), [.values])
+        let mask = input("mask", [5, 4], place == .scores ? .float16 : .float32)
+        let scores = widened(g.MatMul(q, kT), [.beforeMask, .values])
+        var weights = g.Softmax(widened(g.Add(scores, mask), [.scores]), attributes: ["axis": .int(-1)])
+        if place != .values { weights = g.Cast(weights, attributes: ["to": .int(10)]) }
+        g.output(g.MatMul(weights, v), as: "y", nil)
+        let harness = try RuleHarness(g.graph, .recognition, inputs)
+        let label = "\(place) \(lead): \(harness.trace)"
+        #expect(harness.count("Attention") == 1 && harness.count("Softmax") == 0, "\(label)")
+        #expect(try harness.difference(inputs) < 3e-3, "\(label)")
+      }
+    }
+  }
+
+  /// Heads joined with the batch by reshapes come apart again.
+  @Test func foldedHeads() throws {
+    for masked in [false, true] {
+      for heads in [3, 2] {
+        let g = GraphBuilder(Graph(opsets: ["": 14]))
+        var random = Seeded(33)
+        var inputs: [String: Tensor] = [:]
+        func folded(_ name: String, _ heads: Int, _ length: Int, _ size: Int) -> Value {
+          inputs[name] = random.tensor([2, heads, length, size])
+          let x = g.input(name, .float32, [2, .known(heads), .known(length), .known(size)])
+          return g.Reshape(x, g.ints([-1, length, size]))
+        }
+        let q = folded("q", 3, 5, 8)
+        let k = g.Transpose(folded("k", 3, 4, 8), attributes: ["perm": .ints([0, 2, 1])])
+        let v =
+          heads == 3
+          ? folded("v", 3, 4, 6)
+          : g.Reshape(
+            {
+              inputs["v"] = random.tensor([6, 1, 4, 6])
+              return g.input("v", .float32, [6, 1, 4, 6])
+            }(),
+            g.ints([6, 4, 6]))
+        var scores = g.Mul(g.MatMul(q, k), g.scalar(0.3))
+        if masked {
+          inputs["mask"] = random.tensor([1, 5, 4])
+          scores = g.Add(scores, g.input("mask", .float32, [1, 5, 4]))
+        }
+        let y = g.MatMul(g.Softmax(scores, attributes: ["axis": .int(-1)]), v)
+        g.output(g.Reshape(y, g.ints([2, 3, 5, 6])), as: "y", nil)
+        let harness = try RuleHarness(g.graph, .recognition, inputs)
+        #expect(harness.count("Attention") == 1)
+        #expect(harness.count("Reshape") == (heads == 3 ? 0 : 4), "\(harness.after.nodes.map(\.op))")
+        if heads == 2 {
+          #expect(
+            harness.trace.contains {
+              $0.hasPrefix("attention-of-folded") && $0.hasSuffix("batches or heads differ")
+            })
+        }
+        #expect(try harness.difference(inputs) < 2e-6)
+      }
+    }
+  }
+
   /// A mask through Where is not of the pattern.
   @Test func boolMasksStay() throws {
     let g = GraphBuilder()

@@ -141,7 +141,10 @@ import Testing
     g.output(g.Mul(x, g.Sigmoid(z)), as: "y", nil)
     g.output(g.Mul(g.Sigmoid(x), g.Sigmoid(x)), as: "w", nil)
     let zeros = Tensor.zeros(.float32, [3])
-    #expect(try RuleHarness(g.graph, .fusion, ["x": zeros, "z": zeros]).isUnchanged)
+    let harness = try RuleHarness(g.graph, .fusion, ["x": zeros, "z": zeros])
+    #expect(harness.count("SiLU") == 0)
+    // Twice the same gate is one.
+    #expect(harness.count("Sigmoid") == 2)
   }
 }
 
@@ -227,10 +230,10 @@ import Testing
     let rules = RuleSet(
       "loop",
       [
-        Rule("there", op.Neg("x")) { g, m in g.Neg(g.Identity(m["x"])) }
+        Rule("there", op.Neg("x")) { g, m in g.Neg(g.Transpose(m["x"])) }
       ])
     let harness = try RuleHarness(negation, rules, inputs)
-    #expect(harness.count("Identity") == 17)
+    #expect(harness.count("Transpose") == 16)
     #expect(try harness.difference(inputs) == 0)
   }
 

@@ -22,7 +22,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from transformers import (BertConfig, BertModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection,
+  T5Config, T5EncoderModel)
 
 import make_checkpoints
 from make_references import RecordingProcessor, cross_attention_names, tidy
@@ -67,6 +68,15 @@ class TextForExport(torch.nn.Module):
     return out.last_hidden_state, out.pooler_output
 
 
+class MaskedTextForExport(torch.nn.Module):
+  def __init__(self, model):
+    super().__init__()
+    self.model = model
+
+  def forward(self, input_ids, attention_mask):
+    return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+
 class EncoderForExport(torch.nn.Module):
   def __init__(self, model):
     super().__init__()
@@ -107,9 +117,10 @@ def unet_case(kind, seed):
   return UNetForExport(model, xl).eval(), inputs, ["sample_out"], axes, [(2, 8, 8), (1, 12, 6)]
 
 
-def text_case(projected, seed):
+def text_case(projected, seed, activation=None):
   config = CLIPTextConfig(**make_checkpoints.TEXT | {"vocab_size": VOCABULARY, "num_hidden_layers": 2,
-    "hidden_act": "gelu" if projected else "quick_gelu", "eos_token_id": VOCABULARY - 1 if projected else 2,
+    "hidden_act": activation or ("gelu" if projected else "quick_gelu"),
+    "eos_token_id": VOCABULARY - 1 if projected else 2,
     "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "projection_dim": 24})
   model = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
 
@@ -121,6 +132,26 @@ def text_case(projected, seed):
   outputs = ["text_embeds", "penultimate"] if projected else ["last_hidden_state", "pooler_output"]
   return (TextForExport(make_checkpoints.randomise(model, seed).eval(), projected).eval(), inputs, outputs,
     {"input_ids": {0: "batch", 1: "sequence"}}, [(2, 77), (1, 12)])
+
+
+def masked_text_case(kind, seed):
+  """Text encoders of other families, with captions of unequal length."""
+  if kind == "t5":  # Bias by relative position, RMS norms, a gate with tanh Gelu.
+    model = T5EncoderModel(T5Config(vocab_size=VOCABULARY, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
+      feed_forward_proj="gated-gelu", dropout_rate=0.0, is_encoder_decoder=False, use_cache=False))
+  else:
+    model = BertModel(BertConfig(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+      intermediate_size=32, max_position_embeddings=77, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+      add_pooling_layer=False)
+
+  def inputs(shape, generator):
+    mask = torch.ones(shape, dtype=torch.int64)
+    mask[0, shape[1] // 2:] = 0
+    return {"input_ids": torch.randint(0, VOCABULARY, shape, generator=generator), "attention_mask": mask}
+
+  axes = {n: {0: "batch", 1: "sequence"} for n in ("input_ids", "attention_mask")}
+  return (MaskedTextForExport(make_checkpoints.randomise(model, seed).eval()), inputs, ["last_hidden_state"], axes,
+    [(2, 24), (1, 12)])
 
 
 def vae_case(part, seed):
@@ -145,6 +176,10 @@ CASES = {
   "unet-sdxl": lambda s: unet_case("sdxl", s), "text": lambda s: text_case(False, s),
   "text-projected": lambda s: text_case(True, s), "vae-encoder": lambda s: vae_case("encoder", s),
   "vae-decoder": lambda s: vae_case("decoder", s)}
+# Those and more, for export_matrix.py.
+ALL_CASES = CASES | {
+  "text-openclip": lambda s: text_case(False, s, "gelu"), "text-t5": lambda s: masked_text_case("t5", s),
+  "text-bert": lambda s: masked_text_case("bert", s)}
 EXPORTERS = [("legacy", 14), ("legacy", 17), ("dynamo", 18), ("dynamo", 20), ("dynamo", 23)]
 COMPACT = [("unet-sd15", "legacy", 14), ("unet-sd21", "dynamo", 23), ("text", "dynamo", 18), ("vae-encoder", "legacy", 17)]
 

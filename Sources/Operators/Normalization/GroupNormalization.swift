@@ -13,9 +13,13 @@ struct GroupNormalization: Operator {
   let scalesGroups: Bool
 
   init(_ attributes: Attributes) throws {
+    try self.init(attributes, scalesGroups: attributes.opset < 21)
+  }
+
+  init(_ attributes: Attributes, scalesGroups: Bool) throws {
     epsilon = try attributes.real("epsilon")
     groups = try attributes.required("num_groups", attributes.int("num_groups"))
-    scalesGroups = attributes.opset < 21
+    self.scalesGroups = scalesGroups
     guard groups > 0 else { throw DataError("num_groups is \(groups), it must be positive") }
   }
 
@@ -44,6 +48,25 @@ struct GroupNormalization: Operator {
       x, y, channels: channels, size: Shape.count(Array(x.shape[2...])), groups: groups,
       epsilon: epsilon, scale: scale, bias: bias, factor: { scalesGroups ? $0 / perGroup : $0 },
       context.pool)
+  }
+}
+
+/// GroupNormalization as it is from opset 21 on, in graphs of every opset: an operator of our own domain.
+struct ChannelGroupNormalization: Operator {
+  static let schema = Schema(
+    "GroupNormalization", domain: "dsd", since: 1, inputs: GroupNormalization.schema.inputs,
+    outputs: GroupNormalization.schema.outputs, types: GroupNormalization.schema.types,
+    attributes: GroupNormalization.schema.attributes)
+  let form: GroupNormalization
+
+  init(_ attributes: Attributes) throws { form = try GroupNormalization(attributes, scalesGroups: false) }
+
+  var aliasing: Aliasing { form.aliasing }
+
+  func infer(_ inputs: InferenceInputs) throws -> [TensorType] { try form.infer(inputs) }
+
+  func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
+    try form.run(inputs, into: outputs, context)
   }
 }
 

@@ -5,6 +5,7 @@ extension OperatorSet {
   static let normalization: [any Operator.Type] = [
     LayerNormalization.self,
     GroupNormalization.self,
+    ChannelGroupNormalization.self,
     InstanceNormalization.self,
     BatchNormalization.self,
     LpNormalization.self,
