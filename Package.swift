@@ -1,4 +1,5 @@
 // swift-tools-version: 6.0
+import Foundation
 import PackageDescription
 
 // Dependencies between targets point down only; Specs/architecture.md explains the layers.
@@ -63,6 +64,8 @@ let package = Package(
       name: "dsd-conformance", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "QueryNormHook", dependencies: library, path: "Examples/QueryNormHook"),
 
+    .target(name: "FuzzTargets", dependencies: library, path: "Tools/fuzz/Targets"),
+
     // MARK: Tests
     .target(
       name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter"],
@@ -78,9 +81,16 @@ let package = Package(
     .testTarget(
       name: "DiffusionTests", dependencies: ir + ["ONNXWire", "Operators", "Diffusion", "TestSupport"]),
     .testTarget(name: "DiscriminativeTests", dependencies: library + ["TestSupport"]),
+    .testTarget(name: "HostileFileTests", dependencies: ["TensorCore", "FuzzTargets", "TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: library + ["dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Needs libFuzzer's entry, which ordinary builds do not have: Tools/fuzz/build.sh asks for it.
+if ProcessInfo.processInfo.environment["DSD_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "dsd-fuzz", dependencies: ["FuzzTargets"], path: "Tools/fuzz/Driver"))
+}

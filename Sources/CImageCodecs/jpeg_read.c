@@ -9,6 +9,13 @@
 
 // More scans than any encoder writes: each costs a pass over the image.
 #define MAX_SCANS 500
+// Blocks that all scans together may visit for each byte of the file (of 1 MiB at least).
+#define BLOCK_VISITS 24
+
+typedef struct {
+  struct jpeg_progress_mgr base;
+  size_t count;  // of the file's bytes
+} progress_monitor;
 
 typedef struct {
   struct jpeg_error_mgr base;
@@ -37,9 +44,14 @@ static void refuse(j_decompress_ptr jpeg, const char *text) {
   longjmp(errors->escape, 1);
 }
 
-static void limit_scans(j_common_ptr jpeg) {
-  if (((j_decompress_ptr)jpeg)->input_scan_number > MAX_SCANS) {
-    refuse((j_decompress_ptr)jpeg, "too many scans");
+static void limit_scans(j_common_ptr common) {
+  j_decompress_ptr jpeg = (j_decompress_ptr)common;
+  size_t count = ((progress_monitor *)jpeg->progress)->count;
+  if (count < 1u << 20) count = 1u << 20;
+  uint64_t blocks = (uint64_t)jpeg->image_width * jpeg->image_height / 64 * (unsigned)jpeg->num_components;
+  uint64_t scans = (uint64_t)(jpeg->input_scan_number > 0 ? jpeg->input_scan_number : 0);
+  if (scans > MAX_SCANS || (scans > 1 && scans * blocks > (uint64_t)BLOCK_VISITS * count)) {
+    refuse(jpeg, "too many scans");
   }
 }
 
@@ -112,8 +124,8 @@ int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result
     .fill_input_buffer = no_more_bytes, .skip_input_data = skip_bytes,
     .resync_to_restart = jpeg_resync_to_restart, .term_source = start_source};
   jpeg.src = &source;
-  struct jpeg_progress_mgr progress = {.progress_monitor = limit_scans};
-  jpeg.progress = &progress;
+  progress_monitor progress = {.base.progress_monitor = limit_scans, .count = count};
+  jpeg.progress = &progress.base;
 
   jpeg_read_header(&jpeg, TRUE);
   // A Huffman-coded block takes a bit at least, and an image has a block for every 256 pixels at least.
@@ -131,7 +143,7 @@ int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result
     case 4: jpeg.out_color_space = JCS_CMYK; break;
     default: refuse(&jpeg, "neither grey, RGB nor CMYK");
   }
-  if (!cimage_allocate(result, jpeg.image_width, jpeg.image_height)) longjmp(errors.escape, 1);
+  if (!cimage_allocate(result, jpeg.image_width, jpeg.image_height, count)) longjmp(errors.escape, 1);
   jpeg_start_decompress(&jpeg);
   read_rows(&jpeg, result);
   jpeg_finish_decompress(&jpeg);

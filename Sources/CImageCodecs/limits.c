@@ -3,7 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height) {
+// Pixels may take this many bytes whatever the file's size, and above that so many for each of its bytes: a
+// file of hardly any content shall not cost seconds and gigabytes.
+#define FREE_BYTES (64u << 20)
+#define EXPANSION 64
+
+int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height, size_t count) {
   if (width == 0 || height == 0) {
     snprintf(result->message, sizeof result->message, "an image without pixels");
     return 0;
@@ -15,7 +20,14 @@ int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height) {
       (unsigned long long)width, (unsigned long long)height, CIMAGE_MAX_SIDE, CIMAGE_MAX_PIXELS);
     return 0;
   }
-  result->pixels = malloc(width * height * 3);
+  uint64_t bytes = width * height * 3;
+  if (bytes > FREE_BYTES && bytes / EXPANSION > count) {
+    snprintf(
+      result->message, sizeof result->message, "%zu bytes are too few for %llu × %llu pixels", count,
+      (unsigned long long)width, (unsigned long long)height);
+    return 0;
+  }
+  result->pixels = malloc(bytes);
   if (!result->pixels) {
     snprintf(result->message, sizeof result->message, "not enough memory for the image");
     return 0;

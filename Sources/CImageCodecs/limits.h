@@ -3,7 +3,8 @@
 
 #include "include/CImageCodecs.h"
 
-// Checks a header's size and allocates the pixels. Returns 0 with a message when the size is refused.
-int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height);
+// Checks a header's size and allocates the pixels; `count` is the file's size in bytes. Returns 0 with a
+// message when the size is refused.
+int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height, size_t count);
 
 #endif

@@ -87,7 +87,7 @@ int cimage_decode_png(const uint8_t *bytes, size_t count, cimage_result *result)
       "damaged PNG: %zu bytes cannot hold the %u × %u pixels of its header", count, width, height);
     longjmp(r.escape, 1);
   }
-  if (!cimage_allocate(result, width, height)) longjmp(r.escape, 1);
+  if (!cimage_allocate(result, width, height, count)) longjmp(r.escape, 1);
 
   ask_for_rgb(png, color, depth);
   int passes = png_set_interlace_handling(png);

@@ -34,8 +34,16 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
   /// Values of more bytes are refused: no machine runs them, and sums of sizes stay far from overflow.
   public static let byteLimit = 1 << 40
 
-  /// Whether the type is known to take more than ``byteLimit`` bytes, or not to be a tensor's at all.
-  public var isTooLarge: Bool { concreteShape != nil && byteCount ?? .max > TensorType.byteLimit }
+  /// Values of more axes are refused; numpy stops at 64 as well.
+  public static let rankLimit = 64
+
+  /// Whether the type has more than ``rankLimit`` axes, is known to take more than ``byteLimit`` bytes, or is
+  /// no tensor's at all.
+  public var isTooLarge: Bool {
+    guard let shape else { return false }
+    if shape.count > TensorType.rankLimit { return true }
+    return concreteShape != nil && byteCount ?? .max > TensorType.byteLimit
+  }
 
   /// Whether a value can have both types.
   public func agrees(with other: TensorType) -> Bool {
@@ -46,6 +54,7 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
 
   public var description: String {
     guard let shape else { return "\(dtype)[…]" }
+    if shape.count > TensorType.rankLimit { return "\(dtype)[\(shape.count) axes]" }
     return "\(dtype)[" + shape.map(\.description).joined(separator: ", ") + "]"
   }
 }

@@ -11,6 +11,8 @@ public struct TypeInference: Sendable {
 
   /// Values above this many bytes are not evaluated during inference.
   public static let foldLimit = 64 * 1024
+  /// Bytes that may still be evaluated, all values of a graph together.
+  private var allowance = 64 << 20
 
   /// Infers types through a graph in topological order.
   /// - Parameters:
@@ -143,9 +145,10 @@ public struct TypeInference: Sendable {
     }
     var outputs: [Tensor?] = []
     for (name, type) in zip(node.outputs, inferred) {
-      guard let bytes = type.byteCount, bytes <= TypeInference.foldLimit,
+      guard let bytes = type.byteCount, bytes <= min(TypeInference.foldLimit, allowance),
         let shape = type.concreteShape
       else { return }
+      allowance -= bytes
       outputs.append(name.isEmpty ? nil : Tensor(type.dtype, shape))
     }
     if bound.aliasing == .view, let source = inputs.constant(0), let shape = inferred[0].concreteShape {

@@ -8,6 +8,12 @@ struct ConstantFolding {
   /// Values that a hook may replace: what depends on them is not constant.
   let altered: Set<String>
 
+  /// What folding may add to a graph, beside a few times its own constants: a node that makes much of little
+  /// (ConstantOfShape, Expand, Tile) stays, so that its memory is the run's, which a plan tells before it starts.
+  private static let growthLimit = 64 << 20
+  /// Multiply-adds of all folded nodes together.
+  private static let workLimit = 1 << 30
+
   /// The graph with such nodes replaced by initializers. The graph is sorted and complete.
   /// - Parameter given: what is fed, containers too.
   func fold(
@@ -21,15 +27,15 @@ struct ConstantFolding {
       if let tensor = initializer.tensor { known[name] = tensor }
     }
     var kept: [Node] = []
+    var bytes = ConstantFolding.growthLimit + 4 * graph.parameterBytes
+    var work = ConstantFolding.workLimit
     for node in result.nodes {
       let inputs = node.inputs.filter { !$0.isEmpty }
       guard !node.inputs.isEmpty, inputs.allSatisfy({ known[$0] != nil }),
-        keep.isDisjoint(with: node.outputs)
+        keep.isDisjoint(with: node.outputs),
+        let outputs = try evaluate(
+          node, graph, operators, node.inputs.map { known[$0] }, bytes: &bytes, work: &work)
       else {
-        kept.append(node)
-        continue
-      }
-      guard let outputs = try evaluate(node, graph, operators, node.inputs.map({ known[$0] })) else {
         kept.append(node)
         continue
       }
@@ -44,13 +50,20 @@ struct ConstantFolding {
     return result.sliced(to: result.outputs.map(\.name), given: given)
   }
 
-  /// Nil for operators on values.
+  /// The node's outputs, or nil when they go beyond what is left, and for operators on values.
   private func evaluate(
-    _ node: Node, _ graph: Graph, _ operators: OperatorSet, _ inputs: [Tensor?]
+    _ node: Node, _ graph: Graph, _ operators: OperatorSet, _ inputs: [Tensor?], bytes: inout Int,
+    work: inout Int
   ) throws -> [Tensor?]? {
     let bound = try operators.bind(node, opset: graph.opset(of: node.domain) ?? 1)
     if bound is any ValueOperator { return nil }
     do {
+      let types = try bound.outputTypes(inputs, outputCount: node.outputs.count)
+      let size = types.reduce(0) { $0 + $1.byteCount! }
+      let cost = bound.multiplyAdds(inputs.map { $0.map { TensorType($0.dtype, $0.shape) } }, types)
+      guard size <= bytes, cost <= work else { return nil }
+      bytes -= size
+      work -= cost
       return try bound.runAllocating(inputs, outputCount: node.outputs.count, pool: pool)
     } catch let error as DataError {
       throw error.at(node.label)

@@ -98,7 +98,8 @@ public struct Preparation {
       pool: pool, keep: Set(Preparation.observed(attachments, graph)), altered: allAltered
     ).fold(graph, operators, fed: fed, given: given)
     // Hooked values stay in the graph without leaving a run as outputs.
-    graph.outputs = wanted.map { name in graph.outputs.first { $0.name == name }! }
+    let declared = Dictionary(graph.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    graph.outputs = wanted.map { declared[$0]! }
     let final = try TypeInference(
       graph, operators, inputs: fed, opaque: allAltered, requiresEveryBranch: false, pool: pool)
     types = WideValues.widening(

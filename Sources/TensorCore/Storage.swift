@@ -37,15 +37,21 @@ public final class Storage: @unchecked Sendable {
     release = { munmap(memory, size) }
   }
 
-  /// Bytes of memory that the machine has.
-  public static let machineBytes = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+  /// Bytes of memory that there are: the machine's, or those that `DSD_MEMORY_LIMIT` grants (in MiB).
+  public static let machineBytes: Int = {
+    let all = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    guard let text = getenv("DSD_MEMORY_LIMIT"), let limit = Int(String(cString: text)), limit > 0,
+      limit < all >> 20
+    else { return all }
+    return limit << 20
+  }()
 
-  /// Checks that something is not larger than all the machine's memory.
+  /// Checks that something is not larger than all of ``machineBytes``.
   /// - Throws: `DataError` that says how large `what` is.
   public static func checkFits(_ byteCount: Int, _ what: String) throws {
     guard byteCount > machineBytes else { return }
     let mebibytes = (byteCount >> 20, machineBytes >> 20)
-    throw DataError("\(what) takes \(mebibytes.0) MiB of memory, the machine has \(mebibytes.1)")
+    throw DataError("\(what) takes \(mebibytes.0) MiB of memory, there are \(mebibytes.1)")
   }
 
   /// Memory that `owner` keeps alive, such as an arena or a mapped file.

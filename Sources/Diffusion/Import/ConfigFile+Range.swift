@@ -5,8 +5,10 @@ import TensorCore
 extension ConfigFile {
   /// Widths, dimensions and vocabularies.
   static let sizes = 1...16_777_216
-  /// Numbers of blocks, layers and heads.
-  static let counts = 1...1024
+  /// Numbers of heads.
+  static let heads = 1...1024
+  /// Numbers of layers one after another, each of which becomes nodes.
+  static let depths = 1...64
 
   func int(_ key: String, in range: ClosedRange<Int>, default value: Int? = nil) throws -> Int {
     let result = try int(key, default: value)

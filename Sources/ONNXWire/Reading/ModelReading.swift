@@ -41,7 +41,7 @@ final class ModelReading {
     _ model: Dsd__ModelProto, fileSize: Int, files: @escaping () throws -> ExternalFiles?
   ) throws {
     self.files = files
-    allowance = WireMemory.allowance(fileSize: fileSize)
+    allowance = 4 << 20 + 8 * fileSize
     functions = try ModelReading.functions(model)
     opsets = try ModelReading.opsets(model.n_opset_import, model.opset_import)
   }

@@ -7,10 +7,11 @@ enum TensorReading {
   /// - Throws: `DataError` without the tensor's name.
   static func initializer(_ proto: UnsafeMutablePointer<Dsd__TensorProto>) throws -> Initializer {
     let dtype = try elementType(proto.pointee.data_type)
+    try checkRank(proto.pointee.n_dims)
     let shape = numbers(proto.pointee.n_dims, proto.pointee.dims).map { Int($0) }
     guard let count = Shape.checkedCount(shape),
       let length = dtype.fileByteCount(count)
-    else { throw DataError("the shape \(Shape.text(shape.prefix(64).map { $0 })) is not possible") }
+    else { throw DataError("the shape \(Shape.text(shape)) is not possible") }
     guard proto.pointee.segment == nil else { throw DataError("tensors in segments are not supported") }
     if proto.pointee.data_location == DSD__TENSOR_PROTO__DATA_LOCATION__EXTERNAL {
       return Initializer(dtype: dtype, shape: shape, external: try location(proto.pointee, length: length))
@@ -82,6 +83,7 @@ enum TensorReading {
     guard let tensor = proto.tensor_type?.pointee, tensor.elem_type != 0 else { return nil }
     let dtype = try elementType(tensor.elem_type)
     guard let shape = tensor.shape?.pointee else { return TensorType(dtype, nil as [Dim]?) }
+    try checkRank(shape.n_dim)
     let dims = try list(shape.n_dim, shape.dim).map { dim -> Dim in
       if dim.pointee.has_dim_value != 0 {
         // Exporters write -1 for "any".
@@ -92,6 +94,12 @@ enum TensorReading {
       return name.isEmpty || name == "?" ? .unknown : .symbol(name)
     }
     return TensorType(dtype, dims)
+  }
+
+  private static func checkRank(_ rank: Int) throws {
+    guard rank <= TensorType.rankLimit else {
+      throw DataError("has \(rank) axes, more than \(TensorType.rankLimit)")
+    }
   }
 
   private static func location(_ proto: Dsd__TensorProto, length: Int) throws -> ExternalLocation {

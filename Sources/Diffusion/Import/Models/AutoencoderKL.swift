@@ -39,7 +39,7 @@ struct AutoencoderKL {
         throw config.error(key, "\(types.count) blocks, but block_out_channels has \(channels.count)")
       }
     }
-    layers = try config.int("layers_per_block", in: ConfigFile.counts, default: 1)
+    layers = try config.int("layers_per_block", in: ConfigFile.depths, default: 1)
     groups = try config.int("norm_num_groups", in: ConfigFile.sizes, default: 32)
     hasQuantConvolution = try config.bool("use_quant_conv", default: true)
     hasPostQuantConvolution = try config.bool("use_post_quant_conv", default: true)

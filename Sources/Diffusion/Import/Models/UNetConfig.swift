@@ -43,6 +43,9 @@ struct UNetConfig {
   /// Height and width of the latents that the model was trained on.
   let sampleSize: Int
 
+  /// Ten times as many as SDXL has on its way up.
+  private static let transformerLimit = 512
+
   /// - Throws: `DataError` that names the file and the key: missing, of another type or not supported.
   init(_ config: ConfigFile) throws {
     try UNetConfig.refuseUnsupported(config)
@@ -56,16 +59,24 @@ struct UNetConfig {
       config, "down_block_types", attending: "CrossAttnDownBlock2D", plain: "DownBlock2D", count)
     upAttends = try UNetConfig.blocks(
       config, "up_block_types", attending: "CrossAttnUpBlock2D", plain: "UpBlock2D", count)
-    let layers = try config.ints("layers_per_block", count: count, in: ConfigFile.counts, default: 2)
+    let layers = try config.ints("layers_per_block", count: count, in: ConfigFile.depths, default: 2)
     let blocks = try config.ints(
-      "transformer_layers_per_block", count: count, in: ConfigFile.counts, default: 1)
-    upTransformerBlocks =
+      "transformer_layers_per_block", count: count, in: ConfigFile.depths, default: 1)
+    let upBlocks =
       config.has("reverse_transformer_layers_per_block")
-      ? try config.ints("reverse_transformer_layers_per_block", count: count, in: ConfigFile.counts)
+      ? try config.ints("reverse_transformer_layers_per_block", count: count, in: ConfigFile.depths)
       : blocks.reversed()
+    upTransformerBlocks = upBlocks
+    let transformers = layers.indices.reduce(0) {
+      $0 + layers[$1] * blocks[$1] + (layers[$1] + 1) * upBlocks[count - 1 - $1]
+    }
+    guard transformers <= UNetConfig.transformerLimit else {
+      throw config.error(
+        "transformer_layers_per_block", "\(transformers) transformer blocks in all are too many")
+    }
     // Historically, `attention_head_dim` holds the number of heads.
     let headKey = config.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim"
-    let heads = try config.ints(headKey, count: count, in: ConfigFile.counts, default: 8)
+    let heads = try config.ints(headKey, count: count, in: ConfigFile.heads, default: 8)
     if config.isNull("cross_attention_dim") {
       throw config.error("cross_attention_dim", "null is not supported")
     }
