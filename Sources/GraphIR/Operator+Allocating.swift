@@ -22,6 +22,7 @@ extension Operator {
     }
     return outputs
   }
+
   /// The types of the outputs for these very inputs.
   /// - Throws: `DataError` when they do not follow, or one is larger than the machine's memory.
   public func outputTypes(_ inputs: [Tensor?], outputCount: Int) throws -> [TensorType] {

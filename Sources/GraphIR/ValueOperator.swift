@@ -1,3 +1,9 @@
+/// Gives the types of the outputs of the body in an attribute, for types of its inputs.
+public typealias BodyTypes = (_ attribute: String, _ inputs: [TensorType?]) throws -> [TensorType?]
+
+/// Runs the body in an attribute on its inputs.
+public typealias BodyRun = (_ attribute: String, _ inputs: [RuntimeValue]) throws -> [RuntimeValue]
+
 /// An operator that a kernel call cannot express: one that runs graphs held by its attributes (If, Loop, Scan), or
 /// whose inputs or outputs are sequences and optionals.
 ///
@@ -5,19 +11,13 @@
 /// to infer its types, and takes care of such values.
 public protocol ValueOperator: Operator {
   /// Types of the outputs; nil where only a run can tell, and for what is no tensor.
-  /// - Parameter body: the types of the outputs of the body in an attribute, for types of its inputs.
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?]
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?]
 
   /// What is known of outputs that are no plain tensors.
   func containers(_ inputs: InferenceInputs) -> [ContainerType?]
 
   /// The outputs; tensors have memory of their own, or belong to a sequence that came in.
-  /// - Parameter body: runs the body in an attribute on its inputs.
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue]
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue]
 }
 
 extension ValueOperator {

@@ -17,9 +17,7 @@ struct If: ValueOperator {
     }
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     if let known = inputs.constant(0) { return try body(If.branch(try Flow.condition(known)), []) }
     let types = If.branches.map { branch in Result { try body(branch, []) } }
     // Where only one branch fits the inputs, the condition will have to choose that one.
@@ -30,9 +28,7 @@ struct If: ValueOperator {
     return fitting.map { $0.map { TensorType($0.dtype, nil) } }
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let condition = try Flow.tensor(inputs, 0, "cond")
     return try body(If.branch(try Flow.condition(condition)), [])
   }

@@ -25,9 +25,7 @@ struct Loop: ValueOperator {
     scans = Array(body.outputs.dropFirst(carried + 1))
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     // Shapes may change from turn to turn.
     let types = (0..<carried).map { position in
       let place = position + 2
@@ -38,9 +36,7 @@ struct Loop: ValueOperator {
     return types + scanned.map { $0.map { TensorType($0.dtype, $0.shape.map { [.unknown] + $0 }) } }
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let limit = try inputs[0] == nil ? .max : Loop.tripCount(Flow.tensor(inputs, 0, "M"))
     let isConditional = inputs.count > 1 && inputs[1] != nil
     var goesOn = try isConditional ? Flow.condition(Flow.tensor(inputs, 1, "cond")) : true

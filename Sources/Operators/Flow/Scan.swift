@@ -48,9 +48,7 @@ struct Scan: ValueOperator {
     outputReversed = try list("scan_output_directions", outputs.count).map { $0 != 0 }
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     // With lengths and a batch, only a run tells more.
     if isBatched { return [TensorType?](repeating: nil, count: states + outputs.count) }
     let scanned = try (0..<scans).map { number -> TensorType? in
@@ -68,9 +66,7 @@ struct Scan: ValueOperator {
     return types.prefix(states) + slices
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let tensors = try (isBatched ? 1..<inputs.count : inputs.indices).map { position in
       try Flow.tensor(inputs, position, Scan.schema.inputs[0].name)
     }
@@ -95,7 +91,7 @@ struct Scan: ValueOperator {
   }
 
   private func scan(
-    _ tensors: [Tensor], length: Int?, _ body: (String, [RuntimeValue]) throws -> [RuntimeValue]
+    _ tensors: [Tensor], length: Int?, _ body: BodyRun
   ) throws -> [Tensor] {
     var values = Array(tensors.prefix(states))
     let scanned = try zip(tensors.dropFirst(states), inputAxes).map { tensor, axis in

@@ -28,9 +28,7 @@ struct FlexAttention: ValueOperator {
     self.modifiers = modifiers
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     guard inputs.types.count == 3, inputs.types.allSatisfy({ $0 != nil }) else { return [nil] }
     let shapes = try (0..<3).map { try inputs.shape($0) }
     guard let q = shapes[0], let k = shapes[1], let v = shapes[2] else {
@@ -49,9 +47,7 @@ struct FlexAttention: ValueOperator {
     return [TensorType(try inputs.dtype(0), [q[0], q[1], q[2], v[3]])]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let given = try zip(0..<3, ["Q", "K", "V"]).map { try Flow.tensor(inputs, $0, $1) }
     let types = given.map { TensorType($0.dtype, $0.shape) }
     _ = try infer(InferenceInputs(types)) { _, types in types }
@@ -80,7 +76,7 @@ struct FlexAttention: ValueOperator {
 
   /// What a graph makes of scores or probabilities, when there is one.
   private func modified(
-    _ tensor: Tensor, _ name: String, _ body: (String, [RuntimeValue]) throws -> [RuntimeValue]
+    _ tensor: Tensor, _ name: String, _ body: BodyRun
   ) throws -> Tensor {
     guard modifiers.contains(name) else { return tensor }
     let result = try Flow.tensor(try body(name, [.tensor(tensor)])[0], "the output of \(name)")

@@ -7,15 +7,13 @@ struct OptionalOperator: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
+  func infer(_ inputs: InferenceInputs, body: BodyTypes)
     -> [TensorType?]
   {
     [nil]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) -> [RuntimeValue] {
     [(inputs.first ?? nil)?.copy() ?? .absent]
   }
 }
@@ -26,15 +24,13 @@ struct OptionalHasElement: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
+  func infer(_ inputs: InferenceInputs, body: BodyTypes)
     -> [TensorType?]
   {
     [TensorType(.bool, [Int]())]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) -> [RuntimeValue] {
     if case nil = inputs.first ?? nil { return [.tensor(Tensor(scalar: false))] }
     if case .absent = inputs.first ?? nil { return [.tensor(Tensor(scalar: false))] }
     return [.tensor(Tensor(scalar: true))]
@@ -47,15 +43,13 @@ struct OptionalGetElement: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(_ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?])
+  func infer(_ inputs: InferenceInputs, body: BodyTypes)
     -> [TensorType?]
   {
     inputs.types.first.map { [$0] } ?? [nil]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let value = try Sequences.value(inputs, 0, "input")
     if case .absent = value { throw DataError("the optional holds nothing") }
     return [value.copy()]

@@ -19,15 +19,11 @@ struct SequenceConstruct: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] { [nil] }
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] { [nil] }
 
   func containers(_ inputs: InferenceInputs) -> [ContainerType?] { sequence(of: inputs.types.first??.dtype) }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let tensors = try inputs.indices.map { try Flow.tensor(inputs, $0, "inputs") }
     for tensor in tensors { try Sequences.checkFits(tensor, tensors) }
     return [.sequence(tensors.map { $0.copy() })]
@@ -44,15 +40,11 @@ struct SequenceEmpty: ValueOperator {
 
   init(_ attributes: Attributes) throws { dtype = try attributes.elementType("dtype") }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] { [nil] }
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] { [nil] }
 
   func containers(_ inputs: InferenceInputs) -> [ContainerType?] { sequence(of: dtype) }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) -> [RuntimeValue] { [.sequence([])] }
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) -> [RuntimeValue] { [.sequence([])] }
 }
 
 /// The tensor at a position.
@@ -63,15 +55,11 @@ struct SequenceAt: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     [try inputs.element(0, of: .sequence).map { TensorType($0.dtype, nil) }]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let sequence = try Sequences.sequence(inputs, 0, "input_sequence")
     let place = try Sequences.position(inputs, 1, count: sequence.count, limit: sequence.count - 1)
     guard let place else { throw DataError("input 'position' is missing") }
@@ -87,17 +75,13 @@ struct SequenceInsert: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] { try unknown(inputs) }
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] { try unknown(inputs) }
 
   func containers(_ inputs: InferenceInputs) -> [ContainerType?] {
     sequence(of: inputs.containers.first??.element?.dtype)
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     var sequence = try Sequences.sequence(inputs, 0, "input_sequence")
     let tensor = try Flow.tensor(inputs, 1, "tensor")
     try Sequences.checkFits(tensor, sequence)
@@ -115,17 +99,13 @@ struct SequenceErase: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] { try unknown(inputs) }
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] { try unknown(inputs) }
 
   func containers(_ inputs: InferenceInputs) -> [ContainerType?] {
     sequence(of: inputs.containers.first??.element?.dtype)
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     var sequence = try Sequences.sequence(inputs, 0, "input_sequence")
     guard !sequence.isEmpty else { throw DataError("nothing can be erased from an empty sequence") }
     let place = try Sequences.position(inputs, 1, count: sequence.count, limit: sequence.count - 1)
@@ -140,16 +120,12 @@ struct SequenceLength: ValueOperator {
 
   init(_ attributes: Attributes) {}
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     _ = try inputs.element(0, of: .sequence)
     return [TensorType(.int64, [Int]())]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     [.tensor(Tensor(scalar: Int64(try Sequences.sequence(inputs, 0, "input_sequence").count)))]
   }
 }
@@ -172,13 +148,9 @@ struct SequenceMap: ValueOperator {
     }
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] { try unknown(inputs) }
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] { try unknown(inputs) }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let length = try Sequences.sequence(inputs, 0, "input_sequence").count
     var results = [[Tensor]](repeating: [], count: outputCount)
     for turn in 0..<length {

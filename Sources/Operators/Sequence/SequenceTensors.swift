@@ -13,9 +13,7 @@ struct SplitToSequence: ValueOperator {
     keepsAxis = try attributes.bool("keepdims")
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     if inputs.has(0), let rank = try inputs.type(0).rank { _ = try InferenceInputs.axis(axis, rank: rank) }
     return [nil]
   }
@@ -24,9 +22,7 @@ struct SplitToSequence: ValueOperator {
     [ContainerType(.sequence, of: (inputs.types.first ?? nil).map { TensorType($0.dtype, nil) })]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let x = try Flow.tensor(inputs, 0, "input")
     let axis = try InferenceInputs.axis(self.axis, rank: x.rank)
     let hasSplit = inputs.count > 1 && inputs[1] != nil
@@ -83,15 +79,11 @@ struct ConcatFromSequence: ValueOperator {
     isNew = try attributes.bool("new_axis")
   }
 
-  func infer(
-    _ inputs: InferenceInputs, body: (String, [TensorType?]) throws -> [TensorType?]
-  ) throws -> [TensorType?] {
+  func infer(_ inputs: InferenceInputs, body: BodyTypes) throws -> [TensorType?] {
     [try inputs.element(0, of: .sequence).map { TensorType($0.dtype, nil) }]
   }
 
-  func run(
-    _ inputs: [RuntimeValue?], _ pool: ThreadPool, body: (String, [RuntimeValue]) throws -> [RuntimeValue]
-  ) throws -> [RuntimeValue] {
+  func run(_ inputs: [RuntimeValue?], _ pool: ThreadPool, body: BodyRun) throws -> [RuntimeValue] {
     let sequence = try Sequences.sequence(inputs, 0, "input_sequence")
     guard let first = sequence.first else {
       throw DataError("an empty sequence has no tensors to concatenate")

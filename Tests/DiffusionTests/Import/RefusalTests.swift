@@ -43,7 +43,7 @@ import Testing
     #expect(
       try refusal(unet, ["block_out_channels": [16, 16, 32, Int.max]])
         == "block_out_channels: \(Int.max) is outside 1…16777216")
-    #expect(try refusal(unet, ["layers_per_block": 0]) == "layers_per_block: 0 is outside 1…1024")
+    #expect(try refusal(unet, ["layers_per_block": 0]) == "layers_per_block: 0 is outside 1…64")
     #expect(try refusal(unet, ["attention_head_dim": 5]).hasSuffix("5 heads do not divide 16 channels"))
     #expect(
       try refusal(unet, ["norm_num_groups": 7]).hasPrefix(
