@@ -162,8 +162,8 @@ private struct Requantization {
     let write = try Quantization.writer(y)
     let values = sums.pointer(as: Double.self)
     let inner = factors.count == 1 ? 1 : Shape.count(Array(y.shape[(axis + 1)...]))
-    guard factors.count == 1 || factors.count == y.shape[axis] else {
-      throw DataError("\(factors.count) scales do not fit an extent of \(y.shape[axis])")
+    guard factors.count == 1 || axis >= 0 && factors.count == y.shape[axis] else {
+      throw DataError("\(factors.count) scales do not fit \(Shape.text(y.shape))")
     }
     for index in 0..<y.count {
       let factor = factors[index / inner % factors.count]

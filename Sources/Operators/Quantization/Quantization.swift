@@ -127,12 +127,12 @@ enum Quantization {
       for index in 0..<result.count { values[index] -= points[index / inner % x.shape[axis]] }
       return result
     }
-    let layout = Shape.broadcastStrides(zero.shape, to: x.shape)
     guard zero.rank <= x.rank,
       zip(zero.shape.reversed(), x.shape.reversed()).allSatisfy({ $0 == $1 || $0 == 1 })
     else {
       throw DataError("a zero point \(Shape.text(zero.shape)) does not fit \(Shape.text(x.shape))")
     }
+    let layout = Shape.broadcastStrides(zero.shape, to: x.shape)
     for index in 0..<result.count {
       var (rest, place) = (index, 0)
       for axis in x.shape.indices.reversed() {

@@ -21,7 +21,7 @@ struct QuantizeLinear: Operator {
   init(_ attributes: Attributes) throws {
     axis = try attributes.int("axis") ?? 1
     blockSize = try attributes.int("block_size") ?? 0
-    guard blockSize >= 0 else { throw DataError("block_size is \(blockSize)") }
+    guard (0...Int(Int32.max)).contains(blockSize) else { throw DataError("block_size is \(blockSize)") }
     output = try attributes.int("output_dtype") ?? 0 == 0 ? nil : attributes.elementType("output_dtype")
     if let output, !Set<DType>.quantized.contains(output) { throw DataError("cannot quantize to \(output)") }
     saturates = try attributes.bool("saturate")
@@ -76,7 +76,7 @@ struct DequantizeLinear: Operator {
   init(_ attributes: Attributes) throws {
     axis = try attributes.int("axis") ?? 1
     blockSize = try attributes.int("block_size") ?? 0
-    guard blockSize >= 0 else { throw DataError("block_size is \(blockSize)") }
+    guard (0...Int(Int32.max)).contains(blockSize) else { throw DataError("block_size is \(blockSize)") }
     output = try attributes.int("output_dtype") ?? 0 == 0 ? nil : attributes.elementType("output_dtype")
     if let output, !output.isFloat { throw DataError("values do not become \(output)") }
   }

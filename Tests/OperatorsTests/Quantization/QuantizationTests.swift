@@ -144,6 +144,17 @@ import Testing
       try run("QuantizeLinear", [x, Tensor(scalar: Float(1)), Tensor([UInt8(1), 2], shape: [2])])
     }
     #expect(throws: DataError.self) { try run("QuantizeLinear", [x, three], ["output_dtype": .int(1)]) }
+    #expect(throws: DataError.self) { try run("QuantizeLinear", [x, x], ["block_size": .int(.max)]) }
+    // Scales for columns, of a product that has none.
+    let row = Tensor([UInt8(1), 2, 3], shape: [3])
+    let (one, zero) = (Tensor(scalar: Float(1)), Tensor(scalar: UInt8(0)))
+    #expect(throws: DataError.self) {
+      try run("QLinearMatMul", [row, one, zero, row, three, row, one, zero])
+    }
+    let nothing = Tensor([] as [UInt8], shape: [0])
+    #expect(throws: DataError.self) {
+      try run("MatMulInteger", [row.reshaped([1, 3]), row.reshaped([3, 1]), nothing, nothing])
+    }
     #expect(throws: DataError.self) {
       try run("QLinearMatMul", [Tensor([UInt8(1)], shape: [1, 1])] + [Tensor?](repeating: three, count: 7))
     }
