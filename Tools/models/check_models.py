@@ -6,8 +6,9 @@ A model comes from an installed package, or from a wheel in FOLDER, which pip do
 For each model there is one line: runs, outputs, max |difference| / peak of the reference, and the limit.
 
 A quantised model rounds at many places, and the smallest difference before one tips values over to the next step.
-Its outputs say little then: those of ONNX Runtime with and without its optimizer differ as much. Such a model is
-compared between the roundings: from the reference's quantised values to what is rounded next, within the limit, and
+How far the outputs of a whole run are then apart says little (of some models, those of ONNX Runtime with and without
+its optimizer are as far apart; of others, where the optimizer changes nothing, they are not). Such a model is compared
+between the roundings: from the reference's quantised values to what is rounded next, within the limit, and
 every rounding of the reference's values, exactly. How far the outputs of a whole run are off is told beside that.
 """
 

@@ -75,12 +75,22 @@ extension Graph {
   /// The graph with values used under other names. Bodies of control flow keep what they capture.
   private func renamingUses(_ names: [String: String]) -> Graph {
     guard !names.isEmpty else { return self }
+    var known = names
+    /// The end of a chain of names; what has been walked leads there at once from then on.
+    func end(of name: String) -> String {
+      guard var end = known[name] else { return name }
+      var path = [name]
+      while let next = known[end] {
+        path.append(end)
+        end = next
+      }
+      for step in path { known[step] = end }
+      return end
+    }
     var result = self
     for position in nodes.indices {
-      result.nodes[position].inputs = nodes[position].inputs.map { name in
-        var name = name
-        while let next = names[name] { name = next }
-        return name
+      for (place, name) in nodes[position].inputs.enumerated() where known[name] != nil {
+        result.nodes[position].inputs[place] = end(of: name)
       }
     }
     return result
