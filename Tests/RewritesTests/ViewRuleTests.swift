@@ -107,4 +107,21 @@ import Testing
     #expect(harness.count("Concat") == 3)
     #expect(try harness.difference(inputs) == 0)
   }
+
+  /// A chain of Identities is used at every link, and thousands of nodes differ in an attribute alone.
+  @Test func longChains() throws {
+    let g = GraphBuilder()
+    var random = Seeded(24)
+    var links = [g.input("x", .float32, [2, 3])]
+    for _ in 0..<500 { links.append(g.Identity(links.last!)) }
+    let turned = links.enumerated().map { number, link in
+      g.LeakyRelu(link, attributes: ["alpha": .float(Float(number % 250) / 250)])
+    }
+    g.output(turned.dropFirst().reduce(turned[0]) { g.Add($0, $1) }, as: "y", nil)
+    let inputs = ["x": random.tensor([2, 3])]
+    let harness = try RuleHarness(g.graph, .recognition, inputs)
+    #expect(harness.count("LeakyRelu") == 250)
+    #expect(harness.after.nodes.allSatisfy { $0.op != "LeakyRelu" || $0.inputs == ["x"] })
+    #expect(try harness.difference(inputs) == 0)
+  }
 }

@@ -26,7 +26,8 @@ extension Graph {
         return constants[name] ?? name
       }
       let key = Key(
-        domain: node.domain, op: node.op, inputs: inputs, outputs: node.outputs.map { !$0.isEmpty })
+        domain: node.domain, op: node.op, inputs: inputs, outputs: node.outputs.map { !$0.isEmpty },
+        attributes: Graph.digest(node.attributes))
       if let same = first[key]?.first(where: { $0.attributes == node.attributes }) {
         for (own, other) in zip(node.outputs, same.outputs) where !own.isEmpty { replaced[own] = other }
       } else {
@@ -40,6 +41,28 @@ extension Graph {
     let domain, op: String
     let inputs: [String]
     let outputs: [Bool]
+    /// Keeps nodes apart that only attributes tell apart, of which there may be thousands.
+    let attributes: Int
+  }
+
+  /// A hash of the attributes' names and plain values: equal attributes have equal ones.
+  private static func digest(_ attributes: [String: Attribute]) -> Int {
+    var result = 0
+    for (name, value) in attributes {
+      var hasher = Hasher()
+      hasher.combine(name)
+      switch value {
+      case .int(let value): hasher.combine(value)
+      case .float(let value): hasher.combine(value.bitPattern)
+      case .string(let value): hasher.combine(value)
+      case .ints(let values): hasher.combine(values)
+      case .tensor(let tensor): hasher.combine(tensor.shape)
+      default: break
+      }
+      // In whatever order.
+      result ^= hasher.finalize()
+    }
+    return result
   }
 
   private static let random: Set<String> = [
