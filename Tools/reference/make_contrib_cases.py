@@ -18,7 +18,8 @@ from safetensors.numpy import save_file
 
 rng = np.random.default_rng(5)
 TYPES = {np.dtype("float32"): TensorProto.FLOAT, np.dtype("float16"): TensorProto.FLOAT16,
-  np.dtype("int32"): TensorProto.INT32, np.dtype("int64"): TensorProto.INT64}
+  np.dtype("int32"): TensorProto.INT32, np.dtype("int64"): TensorProto.INT64,
+  np.dtype("uint8"): TensorProto.UINT8, np.dtype("int8"): TensorProto.INT8}
 cases = []
 
 
@@ -143,12 +144,49 @@ case("attention-added", "Attention", {"x": q, "w": floats(8, 24), "b": bias, "m"
   "a": floats(2, 2, 5, 5)}, num_heads=2)
 
 
+def quantized(name, scale, zero, *shape, dtype="uint8"):
+  """Random bytes with their scale and zero point, as three inputs."""
+  low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+  return {name: rng.integers(low, high + 1, shape).astype(dtype), f"{name}_scale": np.float32(scale),
+    f"{name}_zero": np.array(zero, dtype)}
+
+
+def step(scale, zero, dtype="uint8"):
+  """Scale and zero point of a result."""
+  return {"y_scale": np.float32(scale), "y_zero": np.array(zero, dtype)}
+
+
+# Scales that are no round numbers, so that no sum falls between two steps.
+case("qadd", "QLinearAdd", quantized("a", 0.0313, 120, 2, 5, 8) | quantized("b", 0.0171, 3, 1, 8) | step(0.0507, 100))
+case("qadd-signed", "QLinearAdd", quantized("a", 0.0313, -12, 2, 8, dtype="int8")
+  | quantized("b", 0.0171, 3, 2, 8, dtype="int8") | step(0.0507, -7, "int8"))
+case("qmul", "QLinearMul", quantized("a", 0.0313, 120, 2, 5, 8) | quantized("b", 0.0171, 90, 5, 1) | step(0.0507, 100))
+case("qsigmoid", "QLinearSigmoid", quantized("x", 0.0313, 120, 5, 8) | step(1 / 256, 0))
+case("qleakyrelu", "QLinearLeakyRelu", quantized("x", 0.0313, 120, 5, 8) | step(0.0407, 20), alpha=0.2)
+case("qsoftmax", "QLinearSoftmax", quantized("x", 0.0313, 120, 5, 8) | step(1 / 256, 0), axis=-1, opset=13)
+case("qpool", "QLinearAveragePool", quantized("x", 0.0313, 120, 1, 3, 6, 6) | step(0.0297, 110), kernel_shape=[2, 2],
+  strides=[2, 2])
+case("qglobalpool", "QLinearGlobalAveragePool", quantized("x", 0.0313, 120, 2, 3, 6, 6) | step(0.01, 128))
+case("qconcat", "QLinearConcat", step(0.0507, 100) | quantized("a", 0.0313, 120, 2, 3) | quantized("b", 0.0611, 9, 2, 5), axis=1)
+columns = {"b_scale": np.array([0.01, 0.02, 0.03], "float32"), "b_zero": np.array([0, 4, -3], "int8")}
+case("qgemm", "QGemm", quantized("a", 0.0313, 120, 4, 8) | quantized("b", 0.01, 0, 8, 3, dtype="int8") | columns
+  | {"c": rng.integers(-900, 900, 3).astype("int32")} | step(0.0407, 128), alpha=1.0)
+case("qgemm-float", "QGemm", quantized("a", 0.0313, 120, 8, 4) | quantized("b", 0.01, 5, 3, 8), transA=1, transB=1)
+case("integer-to-float", "MatMulIntegerToFloat", {"a": quantized("a", 1, 0, 4, 8)["a"],
+  "b": quantized("b", 1, 0, 8, 3, dtype="int8")["b"], "sa": np.float32(0.03), "sb": columns["b_scale"],
+  "za": np.uint8(120), "zb": columns["b_zero"], "bias": floats(3)})
+case("dynamic-matmul", "DynamicQuantizeMatMul", {"a": floats(4, 8), "b": quantized("b", 1, 0, 8, 3, dtype="int8")["b"],
+  "sb": np.float32(0.02), "zb": np.int8(4), "bias": floats(3)})
+
+
 def model(op, inputs, outputs, domain, attributes):
   names = [n if v is not None else "" for n, v in inputs.items()]
-  infos = [helper.make_tensor_value_info(n, TYPES[v.dtype], v.shape) for n, v in inputs.items() if v is not None]
+  infos = [helper.make_tensor_value_info(n, TYPES[v.dtype], np.shape(v)) for n, v in inputs.items() if v is not None]
   node = helper.make_node(op, names, list(outputs), domain=domain, **attributes)
   results = [helper.make_empty_tensor_value_info(o) for o in outputs if o]
   first = TYPES[next(v for v in inputs.values() if v is not None and v.dtype.kind == "f").dtype]
+  if "y_zero" in inputs:
+    first = TYPES[inputs["y_zero"].dtype]
   for result in results:
     result.type.tensor_type.elem_type = TensorProto.INT32 if result.name == "count" else first
   graph = helper.make_graph([node], "case", infos, results)
@@ -164,14 +202,14 @@ def main():
   tensors = {}
   for name, op, inputs, outputs, expected, domain, attributes in cases:
     made = model(op, inputs, outputs, domain, attributes)
-    given = {n: v for n, v in inputs.items() if v is not None}
+    given = {n: np.asarray(v) for n, v in inputs.items() if v is not None}
     if expected:
       results = [np.asarray(r) for r in expected(*(v.astype("float64") for v in given.values()))]
     else:
       session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
       results = session.run(None, given)
     onnx.save(made, args.out / f"{name}.onnx")
-    tensors |= {f"{name}.in.{n}": np.ascontiguousarray(v) for n, v in given.items()}
+    tensors |= {f"{name}.in.{n}": np.array(v, order="C") for n, v in given.items()}
     for output, result in zip([o for o in outputs if o], results):
       result = result.astype("float32") if result.dtype.kind == "f" else result
       tensors[f"{name}.out.{output}"] = np.ascontiguousarray(result)

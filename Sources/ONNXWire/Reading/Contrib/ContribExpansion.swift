@@ -8,7 +8,7 @@ enum ContribExpansion {
   static let domain = "com.microsoft"
 
   private static let bodies: [String: Body] = activations.merging(normalizations) { $1 }
-    .merging(products) { $1 }.merging(attentions) { $1 }
+    .merging(products) { $1 }.merging(attentions) { $1 }.merging(quantized) { $1 }
 
   /// The expansion of a node. ONNX Runtime has one operator of its own in the default domain.
   static func body(of node: Node) -> Body? {
