@@ -9,6 +9,10 @@ public protocol Operator: Sendable {
   /// the call and results rounded after it.
   static var runsHalf: Bool { get }
 
+  /// Whether the operator only moves elements, whatever their type is: what goes in and comes out may then be of a
+  /// wider type than the graph says.
+  static var movesElements: Bool { get }
+
   /// Whether input 0 may be a sequence or an optional as well, which is then the output: Identity.
   static var passesContainers: Bool { get }
 
@@ -43,6 +47,7 @@ public protocol Operator: Sendable {
 
 extension Operator {
   public static var runsHalf: Bool { false }
+  public static var movesElements: Bool { false }
   public static var passesContainers: Bool { false }
   public func knownOutputs(_ inputs: InferenceInputs) -> [Tensor]? { nil }
   public var aliasing: Aliasing { .none }

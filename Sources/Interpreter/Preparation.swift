@@ -70,12 +70,14 @@ public struct Preparation {
     graph = graph.sliced(to: kept, given: given)
     try Preparation.checkComplete(graph, given)
 
-    var inference = try TypeInference(
-      graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
+    func inferred(_ graph: Graph, opaque: Set<String>) throws -> TypeInference {
+      try TypeInference(
+        graph, operators, inputs: fed, opaque: opaque, requiresEveryBranch: false, pool: pool)
+    }
+    var inference = try inferred(graph, opaque: altered)
     graph = graph.foldingKnown(inference.constants, except: Set(observed))
     for rewrite in rewrites {
-      inference = try TypeInference(
-        graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
+      inference = try inferred(graph, opaque: altered)
       graph = try rewrite.apply(
         graph,
         RewriteContext(
@@ -86,8 +88,7 @@ public struct Preparation {
 
     let canonicalHooks = hooks.filter { $0.view == .canonical }
     if !canonicalHooks.isEmpty {
-      inference = try TypeInference(
-        graph, operators, inputs: fed, opaque: altered, requiresEveryBranch: false, pool: pool)
+      inference = try inferred(graph, opaque: altered)
       attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
     }
     self.attachments = attachments
@@ -100,10 +101,8 @@ public struct Preparation {
     // Hooked values stay in the graph without leaving a run as outputs.
     let declared = Dictionary(graph.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     graph.outputs = wanted.map { declared[$0]! }
-    let final = try TypeInference(
-      graph, operators, inputs: fed, opaque: allAltered, requiresEveryBranch: false, pool: pool)
     types = WideValues.widening(
-      final.types, graph, operators,
+      try inferred(graph, opaque: allAltered).types, graph, operators,
       keep: Set(wanted + Preparation.observed(attachments, graph)).union(fed.keys).union(allAltered))
     self.graph = graph
   }

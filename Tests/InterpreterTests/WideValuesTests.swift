@@ -71,4 +71,19 @@ import Testing
       seen = values[0].copy()
     }
   }
+
+  /// What stays narrow at the end of a long chain of moves makes all of it narrow, and its length costs no more.
+  @Test func longChains() throws {
+    let g = GraphBuilder()
+    var random = Seeded(53)
+    let tensor = random.tensor([2, 3])
+    let x = g.input("x", .float16, [2, 3])
+    var y = g.Neg(x)
+    for _ in 0..<3000 { y = g.Transpose(y) }
+    g.output(y, as: "y", nil)
+    let inputs = ["x": tensor.converted(to: .float16)]
+    let types = try preparation(g.graph, inputs).types
+    #expect(types.values.allSatisfy { $0.dtype == .float16 })
+    #expect(try plan(g.graph, inputs).run(inputs)["y"]!.shape == [2, 3])
+  }
 }

@@ -6,6 +6,7 @@ struct Where: Operator {
     "Where", since: 16, inputs: ["condition: B", "X: T", "Y: T"], outputs: ["output: T"],
     types: ["B": [.bool], "T": .all])
   static let runsHalf = true
+  static let movesElements = true
 
   init(_ attributes: Attributes) {}
 

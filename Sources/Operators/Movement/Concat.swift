@@ -6,6 +6,7 @@ struct Concat: Operator {
     "Concat", since: 4, inputs: ["inputs*: T"], outputs: ["concat_result: T"], types: ["T": .all],
     attributes: ["axis": .none])
   static let runsHalf = true
+  static let movesElements = true
   let axis: Int
 
   init(_ attributes: Attributes) throws {

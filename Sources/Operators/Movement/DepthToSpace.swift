@@ -7,6 +7,7 @@ struct DepthToSpace: Operator {
     "DepthToSpace", since: 13, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .all],
     attributes: ["blocksize": .none, "mode": .string("DCR")])
   static let runsHalf = true
+  static let movesElements = true
   let block: Int
   let depthFirst: Bool
 

@@ -6,6 +6,7 @@ struct Flatten: Operator {
     "Flatten", since: 1, inputs: ["input: T"], outputs: ["output: T"], types: ["T": .storable],
     attributes: ["axis": .int(1)])
   static let runsHalf = true
+  static let movesElements = true
   let aliasing = Aliasing.view
   let axis: Int
 

@@ -6,6 +6,7 @@ struct Gather: Operator {
     "Gather", since: 13, inputs: ["data: T", "indices: I"], outputs: ["output: T"],
     types: ["T": .all, "I": .indices], attributes: ["axis": .int(0)])
   static let runsHalf = true
+  static let movesElements = true
   let axis: Int
 
   init(_ attributes: Attributes) throws { axis = try attributes.int("axis") ?? 0 }

@@ -5,6 +5,7 @@ struct Identity: Operator {
   static let schema = Schema(
     "Identity", since: 1, inputs: ["input: V"], outputs: ["output: V"], types: ["V": .storable])
   static let runsHalf = true
+  static let movesElements = true
   static let passesContainers = true
   let aliasing = Aliasing.view
 

@@ -8,6 +8,7 @@ struct Pad: Operator {
     outputs: ["output: T"], types: ["T": .all, "P": [.int64], "I": .indices],
     attributes: ["mode": .string("constant"), "pads": .none, "value": .none])
   static let runsHalf = true
+  static let movesElements = true
 
   enum Mode: String { case constant, reflect, edge, wrap }
 

@@ -7,6 +7,7 @@ struct Reshape: Operator {
     "Reshape", since: 5, inputs: ["data: T", "shape[1]: S"], outputs: ["reshaped: T"],
     types: ["T": .storable, "S": [.int64]], attributes: ["allowzero": .int(0)])
   static let runsHalf = true
+  static let movesElements = true
   let aliasing = Aliasing.view
   let allowZero: Bool
 

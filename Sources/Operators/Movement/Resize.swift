@@ -12,6 +12,7 @@ struct Resize: Operator {
       "keep_aspect_ratio_policy": .string("stretch"),
     ])
   static let runsHalf = true
+  static let movesElements = true
 
   enum Policy: String {
     case stretch

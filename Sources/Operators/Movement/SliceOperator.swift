@@ -7,6 +7,7 @@ struct SliceOperator: Operator {
     outputs: ["output: T"], types: ["T": .all, "I": .indices],
     attributes: ["starts": .none, "ends": .none, "axes": .none])
   static let runsHalf = true
+  static let movesElements = true
   let starts, ends, axes: [Int]?
 
   init(_ attributes: Attributes) throws {

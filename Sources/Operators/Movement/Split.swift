@@ -8,6 +8,7 @@ struct Split: Operator {
     types: ["T": .all, "S": [.int64]],
     attributes: ["axis": .int(0), "split": .none, "num_outputs": .none])
   static let runsHalf = true
+  static let movesElements = true
   let axis: Int
   let split: [Int]?
   let count: Int

@@ -6,6 +6,7 @@ struct Squeeze: Operator {
     "Squeeze", since: 13, inputs: ["data: T", "axes?: A"], outputs: ["squeezed: T"],
     types: ["T": .storable, "A": [.int64]], attributes: ["axes": .none])
   static let runsHalf = true
+  static let movesElements = true
   let aliasing = Aliasing.view
   let axes: [Int]?
 
@@ -41,6 +42,7 @@ struct Unsqueeze: Operator {
     "Unsqueeze", since: 13, inputs: ["data: T", "axes?13: A"], outputs: ["expanded: T"],
     types: ["T": .storable, "A": [.int64]], attributes: ["axes": .none])
   static let runsHalf = true
+  static let movesElements = true
   let aliasing = Aliasing.view
   let axes: [Int]?
 

@@ -6,6 +6,7 @@ struct Tile: Operator {
     "Tile", since: 13, inputs: ["input: T", "repeats[1]: S"], outputs: ["output: T"],
     types: ["T": .all, "S": [.int64]])
   static let runsHalf = true
+  static let movesElements = true
 
   init(_ attributes: Attributes) throws {}
 

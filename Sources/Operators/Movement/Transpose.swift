@@ -6,6 +6,7 @@ struct Transpose: Operator {
     "Transpose", since: 1, inputs: ["data: T"], outputs: ["transposed: T"], types: ["T": .storable],
     attributes: ["perm": .none])
   static let runsHalf = true
+  static let movesElements = true
   let perm: [Int]?
 
   init(_ attributes: Attributes) throws {
