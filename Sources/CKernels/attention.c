@@ -69,3 +69,22 @@ CK_DISPATCH void ck_scale_rows(float *x, ptrdiff_t rows, ptrdiff_t columns, cons
     for (ptrdiff_t i = 0; i < columns; i++) line[i] *= factor;
   }
 }
+
+CK_DISPATCH void ck_softmax_gradient(
+    float *scores, float *gradient, ptrdiff_t rows, ptrdiff_t columns, const float *lse,
+    const float *delta) {
+  for (ptrdiff_t row = 0; row < rows; row++) {
+    float *restrict p = scores + row * columns;
+    const float shift = lse[row], fall = delta[row];
+    if (!gradient) {
+      for (ptrdiff_t i = 0; i < columns; i++) p[i] = ck_expf(p[i] - shift);
+      continue;
+    }
+    float *restrict g = gradient + row * columns;
+    for (ptrdiff_t i = 0; i < columns; i++) {
+      const float e = ck_expf(p[i] - shift);
+      p[i] = e;
+      g[i] = e * (g[i] - fall);
+    }
+  }
+}

@@ -157,6 +157,37 @@ CK_INLINE float ck_gelu_tanh(float x) {
   return v < -40.0 ? -0.0f : (float)(v * share);
 }
 
+// The slope of z sigmoid(z). Far out it is 0 or 1, and infinity times 0 is no number.
+CK_INLINE float ck_swish_slope(float z) {
+  z = z < -110.0f ? -110.0f : z;
+  z = z > 110.0f ? 110.0f : z;
+  const float e = ck_exp(-ck_abs(z));
+  const float inverse = 1.0f / (1.0f + e);
+  return (z < 0.0f ? e : 1.0f) * inverse + z * e * inverse * inverse;
+}
+
+// The slope of GELU: Φ(x) + x φ(x), in float64 up to the rounding.
+CK_INLINE float ck_gelu_slope(float x) {
+  double v = (double)x;
+  v = v < -40.0 ? -40.0 : v;
+  v = v > 40.0 ? 40.0 : v;
+  const double a = v < 0.0 ? -v : v;
+  const double q = 0.5 * ck_erfc64(a * 0.70710678118654752440, 0.5 * v * v);
+  return (float)((v < 0.0 ? q : 1.0 - q) + v * 0.39894228040143267794 * ck_exp64(-0.5 * v * v));
+}
+
+// The slope of its tanh form, x sigmoid(u).
+CK_INLINE float ck_gelu_tanh_slope(float x) {
+  double v = (double)x;
+  v = v < -40.0 ? -40.0 : v;
+  v = v > 40.0 ? 40.0 : v;
+  const double u = 1.5957691216057308 * (v + 0.044715 * v * v * v);
+  const double e = ck_exp64(u < 0.0 ? u : -u);
+  const double inverse = 1.0 / (1.0 + e);
+  const double rise = 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return (float)((u < 0.0 ? e : 1.0) * inverse + v * rise * e * inverse * inverse);
+}
+
 // ln x through float64: x = 2^e m, ln m = 2 artanh((m - 1) / (m + 1)).
 CK_INLINE float ck_log(float x) {
   const uint64_t bits = ck_bits64((double)x);

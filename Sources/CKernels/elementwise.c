@@ -29,6 +29,19 @@ CK_DISPATCH void ck_swish_f32(const float *x, float *y, size_t n, float alpha) {
   CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = x[i] * ck_sigmoid(alpha * x[i]); }
 }
 
+CK_DISPATCH void ck_swish_gradient_f32(
+  const float *x, const float *dy, float *dx, size_t n, float alpha) {
+  CK_LOOP for (size_t i = 0; i < n; i++) { dx[i] = dy[i] * ck_swish_slope(alpha * x[i]); }
+}
+
+CK_DISPATCH void ck_gelu_gradient_f32(const float *x, const float *dy, float *dx, size_t n) {
+  CK_LOOP for (size_t i = 0; i < n; i++) { dx[i] = dy[i] * ck_gelu_slope(x[i]); }
+}
+
+CK_DISPATCH void ck_gelu_tanh_gradient_f32(const float *x, const float *dy, float *dx, size_t n) {
+  CK_LOOP for (size_t i = 0; i < n; i++) { dx[i] = dy[i] * ck_gelu_tanh_slope(x[i]); }
+}
+
 CK_DISPATCH void ck_clip_f32(const float *x, float *y, size_t n, float low, float high) {
   CK_LOOP for (size_t i = 0; i < n; i++) {
     float value = x[i];

@@ -16,3 +16,9 @@ void ck_softmax_finish(float *x, ptrdiff_t count, float max, float sum);
 
 // Multiplies each row of x [rows, columns] by its factor.
 void ck_scale_rows(float *x, ptrdiff_t rows, ptrdiff_t columns, const float *factors);
+
+// Scores [rows, columns] become probabilities exp(score - lse), and their gradient that of the scores,
+// probability * (gradient - delta). lse, delta: [rows]. `gradient` may be NULL.
+void ck_softmax_gradient(
+    float *scores, float *gradient, ptrdiff_t rows, ptrdiff_t columns, const float *lse,
+    const float *delta);

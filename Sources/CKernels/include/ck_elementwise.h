@@ -19,6 +19,10 @@ void ck_abs_f32(const float *x, float *y, size_t n);
 
 // x · sigmoid(alpha · x)
 void ck_swish_f32(const float *x, float *y, size_t n, float alpha);
+// Gradients: dx = f'(x) · dy for swish and both forms of GELU.
+void ck_swish_gradient_f32(const float *x, const float *dy, float *dx, size_t n, float alpha);
+void ck_gelu_gradient_f32(const float *x, const float *dy, float *dx, size_t n);
+void ck_gelu_tanh_gradient_f32(const float *x, const float *dy, float *dx, size_t n);
 // min(max(x, low), high); NaN stays NaN.
 void ck_clip_f32(const float *x, float *y, size_t n, float low, float high);
 

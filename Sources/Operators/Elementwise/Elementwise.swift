@@ -54,6 +54,8 @@ extension OperatorSet {
     SiLU.self,
     Mish.self,
     SwiGLU.self,
+    SwishGradient.self,
+    GeluGradient.self,
     Clip.self,
     Where.self,
     Equal.self,

@@ -9,8 +9,7 @@ struct AttentionKernel<T: MatrixScalar> {
   let values: [HeadPart<T>]
   let scale: T
   let softcap: T
-  let visible: VisibleKeys
-  let mask: AttentionMask<T>?
+  let hiding: AttentionHiding<T>
   /// Laid out as the query.
   let y: UnsafeMutablePointer<T>?
   /// [batch, heads, queries, keys] at the stage asked for.
@@ -58,12 +57,7 @@ struct AttentionKernel<T: MatrixScalar> {
     let count = block.rows.count
     block.maximum.update(repeating: -.infinity, count: count)
     block.total.update(repeating: 0, count: count)
-    // Both ends of what a query sees grow with it.
-    let seen =
-      visible.range(block.batch, block.rows.lowerBound)
-      .lowerBound..<max(
-        visible.range(block.batch, block.rows.lowerBound).lowerBound,
-        visible.range(block.batch, block.rows.upperBound - 1).upperBound)
+    let seen = hiding.visible.range(block.batch, block.rows)
     var isFirst = true
     for part in keys.indices {
       let step = AttentionTiling.piece(keys[part].count)
@@ -108,16 +102,7 @@ struct AttentionKernel<T: MatrixScalar> {
       for i in 0..<count * columns { block.scores[i] = softcap * T.tanh(block.scores[i] / softcap) }
     }
     if stage == .softCapped { keep(block, first, columns) }
-    for row in 0..<count {
-      let line = block.scores + row * columns
-      let seen = visible.range(block.batch, block.rows.lowerBound + row)
-      let begin = min(max(seen.lowerBound - first, 0), columns)
-      let end = max(begin, min(seen.upperBound - first, columns))
-      line.update(repeating: -.infinity, count: begin)
-      (line + end).update(repeating: -.infinity, count: columns - end)
-      mask?.apply(
-        block.batch, block.head, block.rows.lowerBound + row, first + begin..<first + end, line + begin)
-    }
+    hiding.apply(block.batch, block.head, block.rows, first..<first + columns, block.scores)
     if stage == .masked || stage == .probabilities { keep(block, first, columns) }
   }
 

@@ -34,6 +34,42 @@ struct VisibleKeys {
     let begin = min(max(0, leftWindow.map { position - $0 } ?? 0), total)
     return begin..<max(begin, end)
   }
+
+  /// The keys that a block of queries sees: both ends of what a query sees grow with it.
+  func range(_ batch: Int, _ queries: Range<Int>) -> Range<Int> {
+    let begin = range(batch, queries.lowerBound).lowerBound
+    return begin..<max(begin, range(batch, queries.upperBound - 1).upperBound)
+  }
+}
+
+/// What hides keys from queries: by position, and by the mask, which may also add to scores.
+struct AttentionHiding<T: MatrixScalar> {
+  let visible: VisibleKeys
+  private let mask: AttentionMask<T>?
+
+  /// - Parameter mask: bool or of type `T`.
+  init(_ shape: AttentionShape, _ form: AttentionForm, mask: Tensor?, lengths: [Int64]?) {
+    let repeats = mask.map { $0.shape.isEmpty || ($0.shape.last == 1 && !form.padsMask) } ?? false
+    visible = VisibleKeys(
+      shape: shape, form: form, lengths: lengths, maskWidth: repeats ? nil : mask?.shape.last)
+    self.mask = mask.map { AttentionMask($0, shape, repeats: repeats) }
+  }
+
+  /// Masks the scores [queries, keys] of a block of one head.
+  func apply(
+    _ batch: Int, _ head: Int, _ queries: Range<Int>, _ keys: Range<Int>, _ scores: UnsafeMutablePointer<T>
+  ) {
+    let (first, columns) = (keys.lowerBound, keys.count)
+    for row in 0..<queries.count {
+      let line = scores + row * columns
+      let seen = visible.range(batch, queries.lowerBound + row)
+      let begin = min(max(seen.lowerBound - first, 0), columns)
+      let end = max(begin, min(seen.upperBound - first, columns))
+      line.update(repeating: -.infinity, count: begin)
+      (line + end).update(repeating: -.infinity, count: columns - end)
+      mask?.apply(batch, head, queries.lowerBound + row, first + begin..<first + end, line + begin)
+    }
+  }
 }
 
 /// A mask given as a tensor that broadcasts to [batch, heads, queries, keys]: false or −∞ hides a key, other

@@ -22,6 +22,12 @@ protocol MatrixScalar: BinaryFloatingPoint, Element {
   /// x = exp(x − maximum) / sum; zeros where the sum is 0.
   static func softmaxFinish(_ x: UnsafeMutablePointer<Self>, count: Int, maximum: Self, sum: Self)
 
+  /// Turns scores [rows, columns] into probabilities exp(score − lse), and the gradient of these into that of the
+  /// scores: probability · (gradient − delta). `lse` and `delta` are [rows].
+  static func softmaxGradient(
+    _ scores: UnsafeMutablePointer<Self>, _ gradient: UnsafeMutablePointer<Self>?, rows: Int, columns: Int,
+    lse: UnsafePointer<Self>, delta: UnsafePointer<Self>)
+
   /// Multiplies each row of [rows, columns] by its factor.
   static func scaleRows(
     _ x: UnsafeMutablePointer<Self>, rows: Int, columns: Int, by factors: UnsafePointer<Self>)
@@ -71,6 +77,13 @@ extension Float: MatrixScalar {
     ck_softmax_finish(x, count, maximum, sum)
   }
 
+  static func softmaxGradient(
+    _ scores: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>?, rows: Int, columns: Int,
+    lse: UnsafePointer<Float>, delta: UnsafePointer<Float>
+  ) {
+    ck_softmax_gradient(scores, gradient, rows, columns, lse, delta)
+  }
+
   static func scaleRows(
     _ x: UnsafeMutablePointer<Float>, rows: Int, columns: Int, by factors: UnsafePointer<Float>
   ) {
@@ -118,6 +131,18 @@ extension Double: MatrixScalar {
     _ x: UnsafeMutablePointer<Double>, count: Int, maximum: Double, sum: Double
   ) {
     for i in 0..<count { x[i] = sum == 0 ? 0 : exp(x[i] - maximum) / sum }
+  }
+
+  static func softmaxGradient(
+    _ scores: UnsafeMutablePointer<Double>, _ gradient: UnsafeMutablePointer<Double>?, rows: Int,
+    columns: Int, lse: UnsafePointer<Double>, delta: UnsafePointer<Double>
+  ) {
+    for row in 0..<rows {
+      for i in row * columns..<(row + 1) * columns {
+        scores[i] = exp(scores[i] - lse[row])
+        if let gradient { gradient[i] = scores[i] * (gradient[i] - delta[row]) }
+      }
+    }
   }
 
   static func scaleRows(

@@ -54,6 +54,35 @@ struct SlottedScratch<T> {
   }
 }
 
+/// Scratch memory that all threads see.
+struct SharedScratch<T> {
+  let base: UnsafeMutablePointer<T>
+  /// The context with the workspace that is left.
+  let rest: RunContext
+  // Holds memory that the plan did not foresee.
+  private let owned: Storage?
+
+  /// Bytes that `count` elements take.
+  static func byteCount(_ count: Int) -> Int {
+    (min(count, (1 << 60) / MemoryLayout<T>.size) * MemoryLayout<T>.size + 63) / 64 * 64
+  }
+
+  /// `count` elements in the context's workspace when it is large enough. Valid while the scratch lives.
+  init(_ count: Int, _ context: RunContext) {
+    let needed = Self.byteCount(count)
+    if let workspace = context.workspace.baseAddress, context.workspace.count >= needed {
+      base = workspace.assumingMemoryBound(to: T.self)
+      rest = RunContext(pool: context.pool, workspace: .init(rebasing: context.workspace[needed...]))
+      owned = nil
+    } else {
+      let storage = Storage(byteCount: needed)
+      base = storage.base.assumingMemoryBound(to: T.self)
+      rest = context
+      owned = storage
+    }
+  }
+}
+
 /// Products of sizes that a file may have made up.
 enum Cost {
   /// The product, or the largest number when it does not fit.

@@ -41,16 +41,12 @@ extension AttentionForm {
     try BLAS.check(
       shape.queries, shape.total, shape.queryHeads * max(shape.headSize, shape.valueSize))
     let lengths = inputs.count > 6 ? inputs[6]?.array(of: Int64.self) : nil
-    let mask = inputs.count > 3 ? inputs[3] : nil
     let kernel = AttentionKernel<T>(
       shape: shape, q: shape.view(q, shape.queryHeads, shape.queries, shape.headSize),
       keys: shape.parts(past: input(4), new: k, size: shape.headSize),
       values: shape.parts(past: input(5), new: v, size: shape.valueSize),
-      scale: scale.map { T($0) } ?? 1 / T(shape.headSize).squareRoot(), softcap: T(softcap),
-      visible: VisibleKeys(
-        shape: shape, form: self, lengths: lengths,
-        maskWidth: mask.flatMap { maskRepeats($0) ? nil : $0.shape.last }),
-      mask: mask.map { AttentionMask($0, shape, repeats: maskRepeats($0)) },
+      scale: factor(shape), softcap: T(softcap),
+      hiding: AttentionHiding(shape, self, mask: inputs.count > 3 ? inputs[3] : nil, lengths: lengths),
       y: output(0), scores: output(3), stage: stage, logSumExp: output(4))
     kernel.run(context)
     for (target, parts, size) in [
@@ -60,8 +56,9 @@ extension AttentionForm {
     }
   }
 
-  private func maskRepeats(_ mask: Tensor) -> Bool {
-    mask.shape.isEmpty || (mask.shape.last == 1 && !padsMask)
+  /// What scores are multiplied by.
+  func factor<T: MatrixScalar>(_ shape: AttentionShape) -> T {
+    scale.map { T($0) } ?? 1 / T(shape.headSize).squareRoot()
   }
 
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {

@@ -16,5 +16,6 @@ extension OperatorSet {
     LinearAttention.self,
     CausalConvWithState.self,
     AttentionWithLogSumExp.self,
+    AttentionGradient.self,
   ]
 }

@@ -4,8 +4,10 @@ extension OperatorSet {
   /// The family's operators, one line each.
   static let normalization: [any Operator.Type] = [
     LayerNormalization.self,
+    LayerNormalizationGradient.self,
     GroupNormalization.self,
     ChannelGroupNormalization.self,
+    GroupNormalizationGradient.self,
     InstanceNormalization.self,
     BatchNormalization.self,
     LpNormalization.self,
