@@ -8,6 +8,11 @@ public struct GraphArguments: ParsableArguments {
       valueName: "folder"))
   public var weights: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Attach prompt tokens, key and value tokens or LoRA (may be given several times).", valueName: "file"))
+  public var adapter: [String] = []
+
   @Option(help: "Threads to compute with (default: one for each core).")
   public var threads: Int?
 
@@ -27,7 +32,9 @@ public struct GraphArguments: ParsableArguments {
   /// Reads, checks and binds a graph file.
   /// - Parameter needsWeights: whether a graph without its weights is an error.
   public func load(_ path: String, needsWeights: Bool = true) throws -> LoadedGraph {
-    let loaded = try LoadedGraph(path: path, weights: weights, needsWeights: needsWeights)
+    let loaded = try LoadedGraph(
+      path: path, weights: weights, adapters: adapter, needsWeights: needsWeights)
+    for note in loaded.notes { Terminal.note("note: " + note) }
     if let weights, let first = loaded.unusedWeights.first {
       Terminal.note(
         "note: \(weights) has \(loaded.unusedWeights.count) tensors that the graph does not use, "

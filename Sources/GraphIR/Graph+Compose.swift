@@ -70,7 +70,7 @@ extension GraphBuilder {
 
 extension Node {
   /// The node with other names for itself and its values, those that its subgraphs take from outside included.
-  func renamed(values: (String) -> String, to newName: String) -> Node {
+  public func renamed(values: (String) -> String, to newName: String) -> Node {
     var result = self
     result.name = newName
     result.inputs = inputs.map(values)

@@ -39,6 +39,21 @@ extension Graph {
     return captured
   }
 
+  /// The graph inputs that a value depends on. Linear in the part of the graph that makes the value.
+  /// - Parameter producer: the graph's own, see ``GraphIndex``.
+  public func dependencies(of value: String, producer: [String: Int]) -> Set<String> {
+    let inputs = Set(self.inputs.map(\.name))
+    var found: Set<String> = []
+    var seen: Set<String> = []
+    var pending = [value]
+    while let name = pending.popLast() {
+      guard seen.insert(name).inserted else { continue }
+      if inputs.contains(name) { found.insert(name) }
+      if let position = producer[name] { pending += GraphIndex.uses(of: nodes[position]) }
+    }
+    return found
+  }
+
   /// Positions of the nodes in an order in which every value is made before it is used; among the possible
   /// orders, the one nearest to the file's. Values that nothing defines are ignored here.
   /// - Throws: `DataError` that names the nodes of a cycle.

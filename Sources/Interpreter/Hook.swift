@@ -56,16 +56,7 @@ public struct HookContext: Sendable {
 
   /// The graph inputs that a value depends on. Linear in the part of the graph that makes the value.
   public func dependencies(of value: String) -> Set<String> {
-    let inputs = Set(graph.inputs.map(\.name))
-    var found: Set<String> = []
-    var seen: Set<String> = []
-    var pending = [value]
-    while let name = pending.popLast() {
-      guard seen.insert(name).inserted else { continue }
-      if inputs.contains(name) { found.insert(name) }
-      if let position = producer[name] { pending += GraphIndex.uses(of: graph.nodes[position]) }
-    }
-    return found
+    graph.dependencies(of: value, producer: producer)
   }
 }
 

@@ -7,8 +7,8 @@ struct Tools: ParsableCommand {
     abstract: "Turn checkpoints into graph files, look into them, measure them, and make images with them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, EvalCommand.self, GenerateCommand.self, TokenizeCommand.self,
-      NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, GenerateCommand.self, AdapterCommand.self,
+      TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self,
     ])
 }
 

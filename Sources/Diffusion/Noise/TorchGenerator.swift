@@ -28,6 +28,14 @@ public struct TorchGenerator: Sendable {
     return result
   }
 
+  /// Evenly distributed in [from, to), float32 `shape`: what `torch.empty(shape).uniform_(from, to)` gives.
+  public mutating func uniform(_ shape: [Int], from: Float, to: Float) -> Tensor {
+    let result = Tensor(.float32, shape)
+    let values = UnsafeMutableBufferPointer(start: result.pointer(as: Float.self), count: result.count)
+    for i in values.indices { values[i] = uniform() * (to - from) + from }
+    return result
+  }
+
   /// Torch's `normal_fill`: uniforms everywhere first, then Box–Muller inside blocks of 16. When the size is
   /// no multiple of 16, the last 16 places are drawn anew.
   private mutating func fillBlocks(_ values: UnsafeMutableBufferPointer<Float>) {

@@ -39,7 +39,7 @@ public final class Evaluation {
     self.options = options
     let description = try PipelineDescription(from: graph)
     timesteps = try options.matching.timesteps(of: description)
-    tokenizers = try PipelineTokenizers(description, folder: loaded.assets)
+    tokenizers = try PipelineTokenizers(description, of: loaded.graph, folder: loaded.assets)
     let key = try ItemKey(tokenizers, images)
     keys = try items.map { item in
       do { return try key.hex(item) } catch let error as DataError { throw error.at(item.place) }

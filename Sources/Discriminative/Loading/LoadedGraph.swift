@@ -11,12 +11,18 @@ public struct LoadedGraph {
   /// Tensors of the folder given as `weights` that the graph does not use.
   public let unusedWeights: [String]
 
+  /// Notes about the adapters, one line each.
+  public let notes: [String]
+
   /// Reads a graph.
   /// - Parameters:
   ///   - weights: another checkpoint's folder, whose tensors are bound by name.
+  ///   - adapters: files of adapters, attached in order.
   ///   - needsWeights: whether weights that are not where the graph says are an error.
   /// - Throws: `DataError` that names the file and the node or tensor at fault.
-  public init(path: String, weights: String? = nil, needsWeights: Bool = true) throws {
+  public init(
+    path: String, weights: String? = nil, adapters: [String] = [], needsWeights: Bool = true
+  ) throws {
     self.path = path
     let read = try GraphReader.read(path: path, weights: weights == nil && needsWeights ? .bind : .leave)
     var graph: Graph
@@ -36,6 +42,17 @@ public struct LoadedGraph {
       graph = bound.graph
       unused = bound.unused
     }
+    var notes: [String] = []
+    let files = try adapters.map { try AdapterFile(path: $0) }
+    let isBound = graph.initializers.values.allSatisfy { $0.tensor != nil }
+    let digest = isBound && files.contains { $0.trainedOn != nil } ? WeightDigest.hex(of: graph) : nil
+    for file in files {
+      if let digest, let trainedOn = file.trainedOn, trainedOn != digest {
+        notes.append("\(file.path): the adapter was trained on other weights than \(weights ?? path) has")
+      }
+      graph = try file.attached(to: graph).graph
+    }
+    self.notes = notes
     self.graph = graph
     unusedWeights = unused
     let folder = FolderBoundary.folder(of: path)

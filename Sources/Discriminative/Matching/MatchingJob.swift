@@ -48,7 +48,7 @@ public final class MatchingJob {
   ) throws {
     let description = try PipelineDescription(from: graph)
     try options.check(images: imageNames.count)
-    let tokenizers = try PipelineTokenizers(description, folder: tokenizerFolder)
+    let tokenizers = try PipelineTokenizers(description, of: graph, folder: tokenizerFolder)
     for caption in texts { try CLIPTokenizer.check(caption) }
     let grid = MatchingGrid(
       options, tokenizers, description, images: imageNames, texts: texts,

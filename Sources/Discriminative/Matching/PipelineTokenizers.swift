@@ -1,13 +1,20 @@
 import Diffusion
 import GraphIR
+import Rewrites
 
 /// The tokenizers of a pipeline's text inputs.
 public struct PipelineTokenizers: Sendable {
   let list: [(input: String, tokenizer: CLIPTokenizer, length: Int)]
 
-  /// - Parameter folder: where the tokenizers' folders are.
+  /// The positions by which the graph moves captions, see ``PromptTokens``.
+  private let shift: Int
+
+  /// - Parameters:
+  ///   - graph: the pipeline's.
+  ///   - folder: where the tokenizers' folders are.
   /// - Throws: `DataError` that names the file when one is missing or malformed.
-  public init(_ description: PipelineDescription, folder: String) throws {
+  public init(_ description: PipelineDescription, of graph: Graph, folder: String) throws {
+    shift = try PromptTokens.shift(of: graph)
     list = try description.tokenizers.map {
       ($0.input, try CLIPTokenizer(folder: "\(folder)/\($0.folder)"), $0.maxLength)
     }
@@ -23,6 +30,6 @@ public struct PipelineTokenizers: Sendable {
 
   /// The caption as every tokenizer cuts it.
   func tokens(_ caption: String) -> CaptionTokens {
-    CaptionTokens(caption, list.map { ($0.tokenizer, $0.length) })
+    CaptionTokens(caption, list.map { ($0.tokenizer, $0.length) }, shift: shift)
   }
 }

@@ -6,20 +6,26 @@ public struct CaptionTokens: Sendable {
   /// For each tokenizer its pieces.
   public let pieces: [[CLIPTokenizer.Token]]
 
-  /// - Parameter tokenizers: with the number of ids that each gives, start and end included.
-  public init(_ text: String, _ tokenizers: [(tokenizer: CLIPTokenizer, length: Int)]) {
-    self.text = text
-    pieces = tokenizers.map { Array($0.tokenizer.tokens(for: text).prefix(max($0.length - 2, 0))) }
-  }
+  /// The position of the caption's first token, behind the start token and learned prompt tokens.
+  let firstPosition: Int
 
-  /// The position of a caption's first token, behind the start token.
-  static let firstPosition = 1
+  /// - Parameters:
+  ///   - tokenizers: with the number of ids that each gives, start and end included.
+  ///   - shift: the number of prompt tokens between the start token and the caption.
+  public init(
+    _ text: String, _ tokenizers: [(tokenizer: CLIPTokenizer, length: Int)], shift: Int = 0
+  ) {
+    self.text = text
+    firstPosition = 1 + shift
+    pieces = tokenizers.map {
+      Array($0.tokenizer.tokens(for: text).prefix(max($0.length - 2 - shift, 0)))
+    }
+  }
 
   /// The text positions of the caption's own tokens, those of the tokenizer that makes most of it; empty for
   /// the empty caption.
   public var content: Range<Int> {
-    let first = CaptionTokens.firstPosition
-    return first..<first + (pieces.map(\.count).max() ?? 0)
+    firstPosition..<firstPosition + (pieces.map(\.count).max() ?? 0)
   }
 
   /// A word with the text positions of its tokens.
@@ -33,7 +39,7 @@ public struct CaptionTokens: Sendable {
     var words: [Word] = []
     var last: Int?
     for (place, piece) in (pieces.first ?? []).enumerated() {
-      let position = CaptionTokens.firstPosition + place
+      let position = firstPosition + place
       if piece.wordIndex == last {
         let word = words.removeLast()
         words.append(Word(text: word.text, positions: word.positions.lowerBound..<position + 1))

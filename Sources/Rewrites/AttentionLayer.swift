@@ -1,4 +1,5 @@
 import Foundation
+import GraphIR
 
 /// One attention layer of a graph: its name in diffusers' terms and whether it looks at the text.
 public struct AttentionLayer: Sendable, Equatable {
@@ -14,7 +15,7 @@ public struct AttentionLayer: Sendable, Equatable {
   /// The name of the node.
   public let node: String
 
-  init(name: String, role: Role, node: String) {
+  public init(name: String, role: Role, node: String) {
     self.name = name
     self.role = role
     self.node = node
@@ -24,7 +25,8 @@ public struct AttentionLayer: Sendable, Equatable {
   ///
   /// Without tags a layer is cross-attention when its keys do not depend on something that its queries depend
   /// on: the keys come from the text alone, the queries from the image.
-  public init?(_ node: Node, in context: HookContext) {
+  /// - Parameter dependencies: gives the graph inputs that a value depends on.
+  public init?(_ node: Node, dependencies: (String) -> Set<String>) {
     guard node.op == "Attention", node.domain.isEmpty || node.domain == "dsd", node.inputs.count >= 3
     else { return nil }
     self.node = node.name
@@ -32,15 +34,10 @@ public struct AttentionLayer: Sendable, Equatable {
     if let tag = node.metadata["dsd.role"], let role = Role(rawValue: tag) {
       self.role = role
     } else {
-      let queries = context.dependencies(of: node.inputs[0])
-      let keys = context.dependencies(of: node.inputs[1])
+      let queries = dependencies(node.inputs[0])
+      let keys = dependencies(node.inputs[1])
       role = !keys.isEmpty && !queries.isSubset(of: keys) ? .cross : .selfAttention
     }
-  }
-
-  /// The attention layers of a graph, in its order.
-  static func all(in context: HookContext) -> [AttentionLayer] {
-    context.graph.nodes.compactMap { AttentionLayer($0, in: context) }
   }
 
   /// The module name inside a node's name or an exporter's scope notes.
@@ -58,7 +55,7 @@ public struct AttentionLayer: Sendable, Equatable {
   }
 
   /// The place of the layer in a UNet, if its name tells.
-  var place: Place? {
+  public var place: Place? {
     guard
       let match = name.wholeMatch(
         of: /(?:(down_blocks|up_blocks)\.(\d+)|(mid_block))\.attentions\.(\d+)\.transformer_blocks\.(\d+)\..*/
@@ -70,10 +67,10 @@ public struct AttentionLayer: Sendable, Equatable {
       part: part, block: match.2.flatMap { Int($0) } ?? 0, attention: attention, transformerBlock: block)
   }
 
-  struct Place {
-    let part: String
-    let block: Int
-    let attention: Int
-    let transformerBlock: Int
+  public struct Place: Sendable {
+    public let part: String
+    public let block: Int
+    public let attention: Int
+    public let transformerBlock: Int
   }
 }
