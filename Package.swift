@@ -56,7 +56,10 @@ let package = Package(
     .target(name: "Diffusion", dependencies: ir + ["ONNXWire", "Operators", "CImageCodecs"]),
     .target(
       name: "Discriminative",
-      dependencies: ir + ["ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion"]),
+      dependencies: ir + [
+        "ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion",
+        .product(name: "OrderedCollections", package: "swift-collections"),
+      ]),
     .target(name: "CommandLineSupport", dependencies: library + [argumentParser]),
     .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "dsd", dependencies: library + ["CommandLineSupport", argumentParser]),

@@ -15,24 +15,14 @@ public struct Question: Sendable, Equatable {
   /// Whether a score was not a number. Such scores never count for the right one.
   public let isUnusable: Bool
 
-  /// The questions of an item in a direction: one for each right pair that has a wrong alternative. Other right
-  /// pairs are no alternatives.
+  /// The questions of an item in a direction; see `EvaluationItem.alternatives`.
   /// - Parameter scores: `[image][text]`
   public static func ask(
     _ item: EvaluationItem, _ scores: [[Double]], _ direction: Direction
   ) -> [Question] {
-    let right = Set(item.right)
-    return item.right.compactMap { pair in
-      let wrong: [Double]
-      switch direction {
-      case .captionsForImage:
-        wrong = item.texts.indices.filter { !right.contains(.init(image: pair.image, text: $0)) }
-          .map { scores[pair.image][$0] }
-      case .imagesForCaption:
-        wrong = item.images.indices.filter { !right.contains(.init(image: $0, text: pair.text)) }
-          .map { scores[$0][pair.text] }
-      }
-      return wrong.isEmpty ? nil : Question(direction, right: scores[pair.image][pair.text], wrong: wrong)
+    item.alternatives(direction).map { pairs in
+      let scores = pairs.map { scores[$0.image][$0.text] }
+      return Question(direction, right: scores[0], wrong: Array(scores.dropFirst()))
     }
   }
 
@@ -43,5 +33,22 @@ public struct Question: Sendable, Equatable {
     rank = 1 + wrong.count { !(right > $0) }
     isTie = wrong.contains(right) && !wrong.contains { $0 > right }
     isUnusable = right.isNaN || wrong.contains { $0.isNaN }
+  }
+}
+
+extension EvaluationItem {
+  /// What each question in a direction has to choose from, the right pair first: one question for each right pair
+  /// that has a wrong alternative. Other right pairs are no alternatives.
+  public func alternatives(_ direction: Question.Direction) -> [[Pair]] {
+    let right = Set(right)
+    return self.right.compactMap { pair in
+      let others =
+        switch direction {
+        case .captionsForImage: texts.indices.map { Pair(image: pair.image, text: $0) }
+        case .imagesForCaption: images.indices.map { Pair(image: $0, text: pair.text) }
+        }
+      let wrong = others.filter { !right.contains($0) }
+      return wrong.isEmpty ? nil : [pair] + wrong
+    }
   }
 }
