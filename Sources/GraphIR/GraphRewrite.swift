@@ -3,9 +3,20 @@ public protocol GraphRewrite: Sendable {
   /// The name in reports and messages.
   var name: String { get }
 
+  /// Values of the graph that the rewrite has to find there, whoever else needs them.
+  var needs: [String] { get }
+
+  /// Values that it adds, to be outputs of what is prepared.
+  var makes: [String] { get }
+
   /// The changed graph.
   /// - Throws: `DataError` when the graph cannot be changed as asked.
   func apply(_ graph: Graph, _ context: RewriteContext) throws -> Graph
+}
+
+extension GraphRewrite {
+  public var needs: [String] { [] }
+  public var makes: [String] { [] }
 }
 
 /// What a rewrite may know and must respect.

@@ -17,7 +17,7 @@ public struct Preparation {
   ///   - inputs: concrete types of what will be fed; a name may be any value of the graph.
   ///   - containers: inputs that sequences or optionals will be fed to.
   ///   - outputs: the values wanted; the graph's own outputs when nil.
-  ///   - rewrites: passes applied in order, recognition and fusion.
+  ///   - rewrites: passes applied in order, recognition and fusion; what they make becomes outputs too.
   ///   - optional: outputs that need not exist.
   /// - Throws: `DataError` for missing inputs, unknown values, and whatever inference finds.
   public init(
@@ -35,7 +35,9 @@ public struct Preparation {
     }
     let names = graph.valueNames
     let wanted = outputs ?? graph.outputs.map(\.name)
-    for name in wanted where !names.contains(name) {
+    // What rewrites are to make is not there before them; what they need stays until all have been applied.
+    let needed = rewrites.flatMap(\.needs).filter { name in !rewrites.contains { $0.makes.contains(name) } }
+    for name in wanted + needed where !names.contains(name) {
       throw DataError("the graph has no value '\(name)'")
     }
     for name in inputs.keys.sorted() + containers.sorted() where !names.contains(name) {
@@ -56,7 +58,7 @@ public struct Preparation {
 
     // Hooks see every node that what is fed can reach, whether or not the outputs need it.
     let sinks = hooks.isEmpty ? [] : Preparation.runnableSinks(graph, fed)
-    graph = graph.sliced(to: Preparation.unique(wanted + sinks), given: given)
+    graph = graph.sliced(to: Preparation.unique(wanted + needed + sinks), given: given)
     var attachments: [Attachment] = []
     let sourceHooks = hooks.filter { $0.view == .source }
     if !sourceHooks.isEmpty {
@@ -65,8 +67,8 @@ public struct Preparation {
     let observed = Preparation.observed(attachments, graph)
     let altered = Set(attachments.flatMap(\.altered))
     let needsAll = hooks.contains { $0.view == .canonical }
-    let sourceWanted = Preparation.unique(wanted + observed)
-    let kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
+    let sourceWanted = Preparation.unique(wanted + needed + observed)
+    var kept = needsAll ? Preparation.unique(sourceWanted + sinks) : sourceWanted
     graph = graph.sliced(to: kept, given: given)
     try Preparation.checkComplete(graph, given)
 
@@ -77,6 +79,7 @@ public struct Preparation {
     var inference = try inferred(graph, opaque: altered)
     graph = graph.foldingKnown(inference.constants, except: Set(observed))
     for rewrite in rewrites {
+      kept = Preparation.unique(kept + rewrite.makes)
       inference = try inferred(graph, opaque: altered)
       graph = try rewrite.apply(
         graph,
@@ -92,7 +95,8 @@ public struct Preparation {
       attachments += try Preparation.attach(canonicalHooks, to: &graph, operators, types: inference.types)
     }
     self.attachments = attachments
-    let hooked = Preparation.unique(sourceWanted + Preparation.observed(attachments, graph))
+    let made = Preparation.unique(wanted + rewrites.flatMap(\.makes))
+    let hooked = Preparation.unique(made + observed + Preparation.observed(attachments, graph))
     graph = graph.sliced(to: hooked, given: given)
     let allAltered = Set(attachments.flatMap(\.altered))
     graph = try ConstantFolding(
@@ -100,10 +104,10 @@ public struct Preparation {
     ).fold(graph, operators, fed: fed, given: given)
     // Hooked values stay in the graph without leaving a run as outputs.
     let declared = Dictionary(graph.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    graph.outputs = wanted.map { declared[$0]! }
+    graph.outputs = made.map { declared[$0]! }
     types = WideValues.widening(
       try inferred(graph, opaque: allAltered).types, graph, operators,
-      keep: Set(wanted + Preparation.observed(attachments, graph)).union(fed.keys).union(allAltered))
+      keep: Set(made + Preparation.observed(attachments, graph)).union(fed.keys).union(allAltered))
     self.graph = graph
   }
 
@@ -187,17 +191,11 @@ public struct Preparation {
         }
         for form in demand.forms {
           let name = "\(selected.name)/\(form.rawValue)"
-          let current = graph.nodes[position]
-          if current.outputs.contains(name) {
-            values.append(name)
-            continue
+          guard let exposed = operators.exposing(form, of: graph.nodes[position], as: name) else {
+            throw DataError("hook \(hook.name): \(selected.label) cannot give its \(form.rawValue)")
           }
-          guard
-            let type = operators.type(current.op, domain: current.domain),
-            let changed = type.exposing(form, of: current, as: name)
-          else { throw DataError("hook \(hook.name): \(selected.label) cannot give its \(form.rawValue)") }
-          graph.nodes[position] = changed
-          values.append(changed.outputs.contains(name) ? name : ownName(of: form, current, type))
+          graph.nodes[position] = exposed.node
+          values.append(exposed.value)
         }
         result.append(
           Attachment(
@@ -206,15 +204,6 @@ public struct Preparation {
       }
     }
     return result
-  }
-
-  /// What a node that yields a form already calls it: the name at the place where a node without names for
-  /// its further outputs gets a new one.
-  private static func ownName(of form: ValueForm, _ node: Node, _ type: any Operator.Type) -> String {
-    var bare = node
-    bare.outputs = node.outputs.map { _ in "" }
-    let position = type.exposing(form, of: bare, as: "form")?.outputs.firstIndex(of: "form")
-    return position.map { node.outputs[$0] } ?? ""
   }
 
   /// Fed types must be of the declared kind.
