@@ -71,7 +71,7 @@ let package = Package(
 
     // MARK: Tests
     .target(
-      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter"],
+      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites"],
       path: "Tests/TestSupport"),
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
     .testTarget(name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"]),

@@ -9,7 +9,9 @@ extension OperatorSet {
     // At the place where a node without names for its further outputs gets a new one.
     var bare = node
     bare.outputs = node.outputs.map { _ in "" }
-    guard let place = type.exposing(form, of: bare, as: name)?.outputs.firstIndex(of: name) else { return nil }
+    guard let place = type.exposing(form, of: bare, as: name)?.outputs.firstIndex(of: name) else {
+      return nil
+    }
     return (changed, changed.outputs[place])
   }
 }

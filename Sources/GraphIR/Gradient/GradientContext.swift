@@ -35,7 +35,9 @@ public final class GradientContext {
   /// ∂L/∂output of the first output.
   /// - Throws: `DataError` when it is zero: only another output leads to L.
   public func gradient() throws -> Value {
-    guard let value = outputGradient(0) else { throw DataError("has no gradient through its further outputs") }
+    guard let value = outputGradient(0) else {
+      throw DataError("has no gradient through its further outputs")
+    }
     return value
   }
 
@@ -89,14 +91,19 @@ public final class GradientContext {
     return shape
   }
 
-  /// The integers of an input that is known before the graph runs.
-  /// - Throws: `DataError` when it is not.
-  public func ints(_ position: Int) throws -> [Int]? {
+  /// An input that is known before the graph runs; nil when it is left out.
+  /// - Throws: `DataError` when it is not known.
+  public func constant(_ position: Int) throws -> Tensor? {
     guard has(position) else { return nil }
     guard let tensor = constants[node.inputs[position]] else {
       throw DataError("has no gradient while input \(position) is not a constant")
     }
-    return tensor.converted(to: .int64).array(of: Int64.self).map { Int($0) }
+    return tensor
+  }
+
+  /// The integers of an input that is known before the graph runs.
+  public func ints(_ position: Int) throws -> [Int]? {
+    try constant(position)?.converted(to: .int64).array(of: Int64.self).map { Int($0) }
   }
 
   /// - Throws: `DataError` when the graph's operator set is older than a gradient needs.
@@ -115,7 +122,8 @@ public final class GradientContext {
   }
 
   public func reshape(_ value: Value, _ shape: [Int]) -> Value {
-    graph.Reshape(value, graph.ints(shape.map { $0 }), attributes: shape.contains(0) ? ["allowzero": .int(1)] : [:])
+    graph.Reshape(
+      value, graph.ints(shape.map { $0 }), attributes: shape.contains(0) ? ["allowzero": .int(1)] : [:])
   }
 
   /// The sum along axes.

@@ -68,3 +68,56 @@ struct Softsign: RealFunction {
   init(_ attributes: Attributes) {}
   func value(_ x: Double) -> Double { x.isInfinite ? (x < 0 ? -1 : 1) : x / (1 + abs(x)) }
 }
+
+extension Sigmoid: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Mul(y, g.Sub(try c.number(1), y)))
+  }
+}
+
+extension Tanh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Sub(try c.number(1), g.Mul(y, y)))
+  }
+}
+
+extension HardSigmoid: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let inside = g.And(g.Greater(y, try c.number(0)), g.Less(y, try c.number(1)))
+    return try c.masked(g.Mul(d, try c.number(alpha)), where: inside)
+  }
+}
+
+extension HardSwish: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let slope = g.Add(g.Div(x, try c.number(3)), try c.number(0.5))
+    let inside = try c.masked(slope, where: g.Greater(x, try c.number(-3)))
+    return g.Mul(d, g.Where(g.Less(x, try c.number(3)), inside, try c.number(1)))
+  }
+}
+
+extension LeakyRelu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Where(g.Less(x, try c.number(0)), g.Mul(d, try c.number(alpha)), d)
+  }
+}
+
+extension Softplus: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Sigmoid(x))
+  }
+}
+
+extension Softsign: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let bound = g.Add(g.Abs(x), try c.number(1))
+    return g.Div(d, g.Mul(bound, bound))
+  }
+}

@@ -72,3 +72,39 @@ struct Div: ArithmeticOperator {
   init(_ attributes: Attributes) {}
   @inline(__always) static func apply<T: ArithmeticElement>(_ a: T, _ b: T) -> T { T.quotient(a, b) }
 }
+
+extension Add: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let d = try context.gradient()
+    return try (0..<2).map { context.wants($0) ? try context.sum(d, to: $0) : nil }
+  }
+}
+
+extension Sub: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d) = (context.graph, try context.gradient())
+    return [
+      context.wants(0) ? try context.sum(d, to: 0) : nil,
+      context.wants(1) ? g.Neg(try context.sum(d, to: 1)) : nil,
+    ]
+  }
+}
+
+extension Mul: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d) = (context.graph, try context.gradient())
+    return try (0..<2).map {
+      context.wants($0) ? try context.sum(g.Mul(d, context.input(1 - $0)), to: $0) : nil
+    }
+  }
+}
+
+extension Div: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let g = context.graph
+    let d = g.Div(try context.gradient(), context.input(1))
+    guard context.wants(1) else { return [try context.sum(d, to: 0)] }
+    let second = g.Neg(g.Mul(d, try context.output()))
+    return [context.wants(0) ? try context.sum(d, to: 0) : nil, try context.sum(second, to: 1)]
+  }
+}

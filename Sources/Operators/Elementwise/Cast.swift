@@ -84,3 +84,15 @@ extension Attributes {
     return dtype
   }
 }
+
+extension Cast: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.graph.Cast(try context.gradient(), attributes: ["to": .int(Int(try context.dtype().rawValue))])]
+  }
+}
+
+extension CastLike: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.graph.Cast(try context.gradient(), attributes: ["to": .int(Int(try context.dtype().rawValue))])]
+  }
+}

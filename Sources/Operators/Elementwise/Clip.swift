@@ -64,3 +64,22 @@ struct Clip: Operator {
     }
   }
 }
+
+extension Clip: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, x) = (context.graph, try context.gradient(), context.input(0))
+    var results: [Value?] = [try context.masked(d, where: g.Equal(x, try context.output())), nil, nil]
+    // A bound has the gradient of the elements that it has replaced.
+    if context.wants(1) {
+      results[1] = context.sum(
+        try context.masked(d, where: g.Less(x, context.input(1))), from: try context.shape(0),
+        to: try context.shape(1))
+    }
+    if context.wants(2) {
+      results[2] = context.sum(
+        try context.masked(d, where: g.Greater(x, context.input(2))), from: try context.shape(0),
+        to: try context.shape(2))
+    }
+    return results
+  }
+}

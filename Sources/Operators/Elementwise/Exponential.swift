@@ -44,3 +44,37 @@ struct Erf: RealFunction {
   var vector: FloatMap? { ck_erf_f32 }
   func value(_ x: Double) -> Double { erf(x) }
 }
+
+extension Sqrt: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(g.Mul(d, try c.number(0.5)), y)
+  }
+}
+
+extension Reciprocal: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Neg(g.Mul(d, g.Mul(y, y)))
+  }
+}
+
+extension Exp: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    c.graph.Mul(d, y)
+  }
+}
+
+extension Log: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    c.graph.Div(d, x)
+  }
+}
+
+extension Erf: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let bell = g.Exp(g.Neg(g.Mul(x, x)))
+    return g.Mul(d, g.Mul(bell, try c.number(2 / Double.pi.squareRoot())))
+  }
+}

@@ -45,3 +45,27 @@ struct Selu: RealFunction {
 
   func value(_ x: Double) -> Double { gamma * (x > 0 ? x : alpha * expm1(x)) }
 }
+
+extension Elu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let below = g.Mul(d, g.Add(y, try c.number(alpha)))
+    return g.Where(g.Less(x, try c.number(0)), below, d)
+  }
+}
+
+extension Celu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let below = g.Mul(d, g.Add(g.Div(y, try c.number(alpha)), try c.number(1)))
+    return g.Where(g.Less(x, try c.number(0)), below, d)
+  }
+}
+
+extension Selu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let below = g.Mul(d, g.Add(y, try c.number(gamma * alpha)))
+    return g.Where(g.Greater(x, try c.number(0)), g.Mul(d, try c.number(gamma)), below)
+  }
+}

@@ -82,3 +82,12 @@ struct SiLU: RealFunction {
   var vector: FloatMap? { ck_silu_f32 }
   func value(_ x: Double) -> Double { x / (1 + exp(-x)) }
 }
+
+extension Mish: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    let t = g.Tanh(g.Softplus(x))
+    let inner = g.Mul(g.Mul(x, g.Sub(try c.number(1), g.Mul(t, t))), g.Sigmoid(x))
+    return g.Mul(d, g.Add(t, inner))
+  }
+}

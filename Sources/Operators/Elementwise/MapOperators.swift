@@ -77,3 +77,22 @@ extension Schema {
       attributes: attributes)
   }
 }
+
+/// A function of one tensor, element by element, that is differentiated through its derivative.
+protocol DifferentiableFunction: DifferentiableOperator {
+  /// Emits dy/dx · d, where `d` is the gradient of y.
+  func derivative(_ context: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value
+}
+
+extension DifferentiableFunction {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [try derivative(context, context.input(0), try context.output(), times: try context.gradient())]
+  }
+}
+
+/// A function that is flat wherever it is smooth.
+protocol FlatFunction: DifferentiableOperator {}
+
+extension FlatFunction {
+  func gradient(_ context: GradientContext) throws -> [Value?] { [nil] }
+}

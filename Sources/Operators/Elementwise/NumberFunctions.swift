@@ -31,3 +31,24 @@ struct Relu: NumberFunction {
   init(_ attributes: Attributes) {}
   @inline(__always) static func apply<T: ArithmeticElement>(_ x: T) -> T { x < T.zero ? T.zero : x }
 }
+
+extension Neg: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    c.graph.Neg(d)
+  }
+}
+
+extension Abs: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Sign(x))
+  }
+}
+
+extension Sign: FlatFunction {}
+
+extension Relu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    try c.masked(d, where: c.graph.Greater(x, try c.number(0)))
+  }
+}

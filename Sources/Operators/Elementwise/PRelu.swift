@@ -37,3 +37,14 @@ struct PRelu: Operator {
     }
   }
 }
+
+extension PRelu: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, x) = (context.graph, try context.gradient(), context.input(0))
+    let below = g.Less(x, try context.number(0))
+    return [
+      context.wants(0) ? g.Where(below, g.Mul(d, context.input(1)), d) : nil,
+      context.wants(1) ? try context.sum(try context.masked(g.Mul(d, x), where: below), to: 1) : nil,
+    ]
+  }
+}

@@ -68,3 +68,26 @@ struct Pow: Operator {
     }
   }
 }
+
+extension Pow: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, x, z) = (context.graph, try context.gradient(), context.input(0), try context.output())
+    let kind = try context.dtype()
+    func number(_ value: Value) throws -> Value {
+      g.Cast(value, attributes: ["to": .int(Int(kind.rawValue))])
+    }
+    let exponent = try context.dtype(1) == kind ? context.input(1) : try number(context.input(1))
+    var first: Value?
+    if context.wants(0) {
+      let slope = g.Mul(exponent, g.Pow(x, g.Sub(exponent, try context.number(1))))
+      first = try context.sum(g.Mul(d, slope), to: 0)
+    }
+    guard context.wants(1) else { return [first] }
+    // Where x is not positive the logarithm is none, and z is 0 or not differentiable by the exponent.
+    let zero = try context.number(0)
+    let slope = g.Where(g.Greater(x, zero), g.Mul(z, g.Log(x)), zero)
+    let second = try context.sum(g.Mul(d, slope), to: 1)
+    let own = try context.dtype(1)
+    return [first, own == kind ? second : g.Cast(second, attributes: ["to": .int(Int(own.rawValue))])]
+  }
+}

@@ -20,3 +20,7 @@ struct Round: RealFunction {
   init(_ attributes: Attributes) {}
   func value(_ x: Double) -> Double { x.rounded(.toNearestOrEven) }
 }
+
+extension Ceil: FlatFunction {}
+extension Floor: FlatFunction {}
+extension Round: FlatFunction {}

@@ -49,3 +49,16 @@ struct Shrink: Operator {
     }
   }
 }
+
+extension ThresholdedRelu: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    try c.masked(d, where: c.graph.Greater(x, try c.number(alpha)))
+  }
+}
+
+extension Shrink: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return try c.masked(d, where: g.Greater(g.Abs(x), try c.number(lambda)))
+  }
+}

@@ -82,3 +82,80 @@ struct Atanh: RealFunction {
   init(_ attributes: Attributes) {}
   func value(_ x: Double) -> Double { atanh(x) }
 }
+
+extension Sin: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Cos(x))
+  }
+}
+
+extension Cos: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Neg(g.Mul(d, g.Sin(x)))
+  }
+}
+
+extension Tan: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Add(g.Mul(y, y), try c.number(1)))
+  }
+}
+
+extension Sinh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Cosh(x))
+  }
+}
+
+extension Cosh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Mul(d, g.Sinh(x))
+  }
+}
+
+extension Asin: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(d, g.Sqrt(g.Sub(try c.number(1), g.Mul(x, x))))
+  }
+}
+
+extension Acos: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Neg(g.Div(d, g.Sqrt(g.Sub(try c.number(1), g.Mul(x, x)))))
+  }
+}
+
+extension Atan: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(d, g.Add(g.Mul(x, x), try c.number(1)))
+  }
+}
+
+extension Asinh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(d, g.Sqrt(g.Add(g.Mul(x, x), try c.number(1))))
+  }
+}
+
+extension Acosh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(d, g.Sqrt(g.Sub(g.Mul(x, x), try c.number(1))))
+  }
+}
+
+extension Atanh: DifferentiableFunction {
+  func derivative(_ c: GradientContext, _ x: Value, _ y: Value, times d: Value) throws -> Value {
+    let g = c.graph
+    return g.Div(d, g.Sub(try c.number(1), g.Mul(x, x)))
+  }
+}

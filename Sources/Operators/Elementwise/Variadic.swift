@@ -76,3 +76,38 @@ struct Mean: VariadicOperator {
   init(_ attributes: Attributes) throws { try Self.checkCount(attributes) }
   @inline(__always) static func apply<T: ArithmeticElement>(_ a: T, _ b: T) -> T { T.sum(a, b) }
 }
+
+/// The gradient of the smallest or largest of several: it goes to the elements that equal the result, in equal
+/// parts where there are several.
+private func extremeGradient(_ context: GradientContext) throws -> [Value?] {
+  let (g, d, y) = (context.graph, try context.gradient(), try context.output())
+  let count = context.node.inputs.count
+  if count == 1 { return [d] }
+  let hits = try (0..<count).map { try context.indicator(g.Equal(context.input($0), y)) }
+  let total = hits.dropFirst().reduce(hits[0]) { g.Add($0, $1) }
+  let share = g.Div(d, total)
+  return try (0..<count).map { context.wants($0) ? try context.sum(g.Mul(share, hits[$0]), to: $0) : nil }
+}
+
+extension Min: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] { try extremeGradient(context) }
+}
+
+extension Max: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] { try extremeGradient(context) }
+}
+
+extension Sum: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let d = try context.gradient()
+    return try context.node.inputs.indices.map { context.wants($0) ? try context.sum(d, to: $0) : nil }
+  }
+}
+
+extension Mean: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let count = context.node.inputs.count
+    let d = context.graph.Div(try context.gradient(), try context.number(Double(count)))
+    return try (0..<count).map { context.wants($0) ? try context.sum(d, to: $0) : nil }
+  }
+}

@@ -23,3 +23,14 @@ struct Where: Operator {
     SelectKernel.run(condition, x, y, output, context.pool)
   }
 }
+
+extension Where: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, condition) = (context.graph, try context.gradient(), context.input(0))
+    let zero = g.constant(Tensor(scalar: 0.0).converted(to: try context.dtype(1)), "number")
+    return [
+      nil, context.wants(1) ? try context.sum(g.Where(condition, d, zero), to: 1) : nil,
+      context.wants(2) ? try context.sum(g.Where(condition, zero, d), to: 2) : nil,
+    ]
+  }
+}

@@ -72,7 +72,7 @@ struct ConvTranspose: Operator {
   }
 
   /// Settles one axis by the formulas of the ONNX operator; padding here is what is cut off the output.
-  private func axis(_ axis: Int, _ input: Int, _ kernel: Int, rank: Int) throws -> ConvolutionAxis {
+  func axis(_ axis: Int, _ input: Int, _ kernel: Int, rank: Int) throws -> ConvolutionAxis {
     guard input > 0, input <= Int(Int32.max) else { throw DataError("a spatial axis has extent \(input)") }
     var result = ConvolutionAxis(
       input: input, kernel: kernel, stride: window.strides?[axis] ?? 1,

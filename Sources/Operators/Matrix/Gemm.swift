@@ -113,3 +113,25 @@ struct Gemm: Operator {
     }
   }
 }
+
+extension Gemm: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let d = try context.gradient()
+    let (a, b) = (context.input(0), context.input(1))
+    var results: [Value?] = [nil, nil, nil]
+    func product(_ x: Value, _ transposesX: Bool, _ y: Value, _ transposesY: Bool) -> Value {
+      context.graph.Gemm(
+        x, y,
+        attributes: [
+          "alpha": .float(alpha), "transA": .int(transposesX ? 1 : 0), "transB": .int(transposesY ? 1 : 0),
+        ])
+    }
+    if context.wants(0) { results[0] = transA ? product(b, transB, d, true) : product(d, false, b, !transB) }
+    if context.wants(1) { results[1] = transB ? product(d, true, a, transA) : product(a, !transA, d, false) }
+    if context.wants(2) {
+      let sum = try context.sum(d, to: 2)
+      results[2] = beta == 1 ? sum : context.graph.Mul(sum, try context.number(Double(beta)))
+    }
+    return results
+  }
+}

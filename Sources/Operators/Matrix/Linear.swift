@@ -61,3 +61,18 @@ struct Linear: Operator {
     ).run(on: pool)
   }
 }
+
+extension Linear: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, output) = (context.graph, try context.gradient(), try context.outputShape())
+    let rows = Shape.count(Array(output.dropLast()))
+    var results: [Value?] = [context.wants(0) ? g.MatMul(d, context.input(1)) : nil, nil, nil]
+    if context.wants(1) {
+      let flat = context.reshape(d, [rows, output[output.count - 1]])
+      let x = context.reshape(context.input(0), [rows, try context.shape(1)[1]])
+      results[1] = g.Gemm(flat, x, attributes: ["transA": .int(1)])
+    }
+    if context.wants(2) { results[2] = context.sum(d, from: output, to: try context.shape(2)) }
+    return results
+  }
+}

@@ -114,3 +114,57 @@ extension Set<DType> {
   /// What Gemm and MatMul multiply.
   static let multipliable: Set<DType> = floats.union([.int32, .int64, .uint32, .uint64])
 }
+
+extension MatMul: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (a, b) = (try context.shape(0), try context.shape(1))
+    // Vectors as the matrices they stand for.
+    let (rows, columns) = (a.count == 1 ? [1] + a : a, b.count == 1 ? b + [1] : b)
+    let batch = Array(
+      try context.outputShape().dropLast((a.count > 1 ? 1 : 0) + (b.count > 1 ? 1 : 0)))
+    let full = batch + [rows[rows.count - 2], columns[columns.count - 1]]
+    func matrix(_ value: Value, _ shape: [Int], as wanted: [Int]) -> Value {
+      shape == wanted ? value : context.reshape(value, wanted)
+    }
+    let d = matrix(try context.gradient(), try context.outputShape(), as: full)
+    var results: [Value?] = [nil, nil]
+    if context.wants(0) {
+      let product = second(context, d, matrix(context.input(1), b, as: columns), columns)
+      let shape = batch + rows.suffix(2)
+      results[0] = matrix(context.sum(product, from: shape, to: rows), rows, as: a)
+    }
+    if context.wants(1) {
+      let x = matrix(context.input(0), a, as: rows)
+      results[1] = matrix(first(context, x, rows, d, full, columns), columns, as: b)
+    }
+    return results
+  }
+
+  /// d · Bᵀ. One B for all is multiplied as it is stored: a transpose of weights would be a copy of them.
+  private func second(_ context: GradientContext, _ d: Value, _ b: Value, _ shape: [Int]) -> Value {
+    if shape.count == 2 { return context.graph.emit("Linear", domain: "dsd", [d, b])[0] }
+    return context.graph.MatMul(d, MatMul.transposed(context, b, shape.count))
+  }
+
+  /// Aᵀ · d, summed to B's shape.
+  private func first(
+    _ context: GradientContext, _ a: Value, _ shape: [Int], _ d: Value, _ full: [Int], _ target: [Int]
+  ) -> Value {
+    let g = context.graph
+    if target.count == 2, shape.count == full.count {
+      let rows = Shape.count(Array(full.dropLast()))
+      return g.Gemm(
+        context.reshape(a, [rows, shape[shape.count - 1]]), context.reshape(d, [rows, full[full.count - 1]]),
+        attributes: ["transA": .int(1)])
+    }
+    let product = g.MatMul(MatMul.transposed(context, a, shape.count), d)
+    return context.sum(product, from: full.dropLast(2) + target.suffix(2), to: target)
+  }
+
+  /// The last two axes swapped.
+  private static func transposed(_ context: GradientContext, _ value: Value, _ rank: Int) -> Value {
+    var order = Array(0..<rank)
+    order.swapAt(rank - 2, rank - 1)
+    return context.transpose(value, order)
+  }
+}

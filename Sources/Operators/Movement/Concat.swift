@@ -61,3 +61,18 @@ struct Concat: Operator {
     }
   }
 }
+
+extension Concat: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d) = (context.graph, try context.gradient())
+    let axis = try InferenceInputs.axis(self.axis, rank: try context.outputShape().count)
+    var start = 0
+    return try context.node.inputs.indices.map { position in
+      let extent = try context.shape(position)[axis]
+      defer { start += extent }
+      guard context.wants(position) else { return nil }
+      return g.Slice(
+        d, g.ints([start], "start"), g.ints([start + extent], "end"), g.ints([axis], "axis"))
+    }
+  }
+}

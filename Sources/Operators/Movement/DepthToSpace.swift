@@ -114,3 +114,13 @@ enum Blocks {
     return shape
   }
 }
+
+extension DepthToSpace: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let shape = try context.shape(0)
+    let (n, c, h, w) = (shape[0], shape[1] / (block * block), shape[2], shape[3])
+    let parted = context.reshape(try context.gradient(), [n, c, h, block, w, block])
+    let order = depthFirst ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4]
+    return [context.reshape(context.transpose(parted, order), shape)]
+  }
+}

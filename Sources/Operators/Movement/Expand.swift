@@ -33,3 +33,9 @@ struct Expand: Operator {
       .run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)
   }
 }
+
+extension Expand: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [try context.sum(try context.gradient(), to: 0)]
+  }
+}

@@ -29,3 +29,9 @@ struct Flatten: Operator {
     outputs[0]?.assign(try Movement.input(inputs, 0))
   }
 }
+
+extension Flatten: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.reshape(try context.gradient(), try context.shape(0))]
+  }
+}

@@ -42,3 +42,25 @@ struct Gather: Operator {
     }
   }
 }
+
+extension Gather: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    try context.requireOpset(16)
+    let g = context.graph
+    let (shape, indices) = (try context.shape(0), try context.shape(1))
+    let axis = try InferenceInputs.axis(self.axis, rank: shape.count)
+    let (count, rank) = (indices.count, shape.count)
+    // The gathered axis to the front, for the tensor and for the rows that were taken from it.
+    let front = [axis] + (0..<rank).filter { $0 != axis }
+    let taken = Array(axis..<axis + count)
+    let order = taken + (0..<rank + count - 1).filter { !taken.contains($0) }
+    let rows = context.transpose(try context.gradient(), order)
+    let tuples = g.Cast(
+      context.reshape(context.input(1), indices + [1]), attributes: ["to": .int(Int(DType.int64.rawValue))])
+    let sum = g.ScatterND(
+      try context.zeros(front.map { shape[$0] }), tuples, rows, attributes: ["reduction": .string("add")])
+    var back = front
+    for (position, axis) in front.enumerated() { back[axis] = position }
+    return [context.transpose(sum, back)]
+  }
+}

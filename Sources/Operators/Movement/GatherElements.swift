@@ -73,3 +73,14 @@ struct ElementIndexing {
     }
   }
 }
+
+extension GatherElements: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    try context.requireOpset(16)
+    return [
+      context.graph.ScatterElements(
+        try context.zeros(try context.shape(0)), context.input(1), try context.gradient(),
+        attributes: ["axis": .int(axis), "reduction": .string("add")])
+    ]
+  }
+}

@@ -79,3 +79,15 @@ struct TupleIndexing {
     self.offsets = offsets
   }
 }
+
+extension GatherND: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    guard batchDims == 0 else { throw DataError("has no gradient with batch_dims \(batchDims)") }
+    try context.requireOpset(16)
+    return [
+      context.graph.ScatterND(
+        try context.zeros(try context.shape(0)), context.input(1), try context.gradient(),
+        attributes: ["reduction": .string("add")])
+    ]
+  }
+}

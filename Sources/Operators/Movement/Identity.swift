@@ -17,3 +17,7 @@ struct Identity: Operator {
     outputs[0]?.assign(try Movement.input(inputs, 0))
   }
 }
+
+extension Identity: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] { [try context.gradient()] }
+}

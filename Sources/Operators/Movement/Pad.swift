@@ -127,3 +127,15 @@ struct Pad: Operator {
       .run(from: x.pointer + a * size, to: y.pointer + b * size, elementSize: size, pool)
   }
 }
+
+extension Pad: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    guard mode == .constant else { throw DataError("has no gradient in mode \(mode.rawValue)") }
+    try context.requireOpset(11)
+    let (g, rank) = (context.graph, try context.shape(0).count)
+    let amounts = try amounts(pads ?? context.ints(1) ?? [], context.ints(3), rank: rank)
+    guard !context.wants(2) else { throw DataError("has no gradient for the constant") }
+    let cut = amounts.map { -$0.before } + amounts.map { -$0.after }
+    return [g.Pad(try context.gradient(), g.ints(cut, "pads"))]
+  }
+}

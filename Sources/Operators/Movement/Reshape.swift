@@ -87,3 +87,9 @@ struct Reshape: Operator {
     outputs[0]?.assign(try Movement.input(inputs, 0))
   }
 }
+
+extension Reshape: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.reshape(try context.gradient(), try context.shape(0))]
+  }
+}

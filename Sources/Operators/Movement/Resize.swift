@@ -146,8 +146,13 @@ struct Resize: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let y = outputs[0] else { return }
     let x = try Movement.input(inputs, 0)
-    let axes = try Movement.axes(self.axes ?? Array(x.shape.indices), rank: x.rank)
-    let extents = axes.map { x.shape[$0] }
+    try Resizer(method: method, axes: try plan(inputs, from: x.shape, to: y.shape)).run(x, y, context.pool)
+  }
+
+  /// Every axis with its numbers settled.
+  func plan(_ inputs: [Tensor?], from shape: [Int], to output: [Int]) throws -> [ResizeAxis] {
+    let axes = try Movement.axes(self.axes ?? Array(shape.indices), rank: shape.count)
+    let extents = axes.map { shape[$0] }
     var ratios: [Double]
     if let scales = Resize.given(self.scales.flatMap { Movement.optional(inputs, $0) }) {
       ratios = scales.doubles()
@@ -162,16 +167,16 @@ struct Resize: Operator {
     } else {
       throw DataError("neither scales nor sizes are given")
     }
-    var plan = x.shape.indices.map {
-      ResizeAxis(method: method, input: x.shape[$0], output: y.shape[$0], scale: 1)
+    var plan = shape.indices.map {
+      ResizeAxis(method: method, input: shape[$0], output: output[$0], scale: 1)
     }
     let regions = try regions(inputs, axes.count)
     for (position, axis) in axes.enumerated() {
       plan[axis] = ResizeAxis(
-        method: method, input: x.shape[axis], output: y.shape[axis], scale: ratios[position],
+        method: method, input: shape[axis], output: output[axis], scale: ratios[position],
         start: regions.start[position], end: regions.end[position])
     }
-    try Resizer(method: method, axes: plan).run(x, y, context.pool)
+    return plan
   }
 
   /// Starts and ends of the region along each axis.

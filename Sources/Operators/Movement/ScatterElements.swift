@@ -60,3 +60,19 @@ struct Scatter: Operator {
     try elements.run(inputs, into: outputs, context)
   }
 }
+
+extension ScatterElements: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    guard reduction == .none || reduction == .add else {
+      throw DataError("has a gradient without a reduction or with 'add' only")
+    }
+    let (g, d, indices) = (context.graph, try context.gradient(), context.input(1))
+    let along: [String: Attribute] = ["axis": .int(axis)]
+    var first: Value? = context.wants(0) ? d : nil
+    if first != nil, reduction == .none {
+      let zeros = try context.zeros(try context.shape(1))
+      first = g.ScatterElements(d, indices, zeros, attributes: along)
+    }
+    return [first, nil, context.wants(2) ? g.GatherElements(d, indices, attributes: along) : nil]
+  }
+}

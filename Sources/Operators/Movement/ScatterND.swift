@@ -36,3 +36,17 @@ struct ScatterND: Operator {
       try Movement.input(inputs, 2), into: y, tuples.offsets, length: tuples.length)
   }
 }
+
+extension ScatterND: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    guard reduction == .none || reduction == .add else {
+      throw DataError("has a gradient without a reduction or with 'add' only")
+    }
+    let (g, d, indices) = (context.graph, try context.gradient(), context.input(1))
+    var first: Value? = context.wants(0) ? d : nil
+    if first != nil, reduction == .none {
+      first = g.ScatterND(d, indices, try context.zeros(try context.shape(2)))
+    }
+    return [first, nil, context.wants(2) ? g.GatherND(d, indices) : nil]
+  }
+}

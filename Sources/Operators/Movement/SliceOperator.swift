@@ -100,3 +100,53 @@ struct SliceOperator: Operator {
       from: x.pointer + offset * x.dtype.size, to: y.pointer, elementSize: x.dtype.size, context.pool)
   }
 }
+
+extension SliceOperator: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let g = context.graph
+    let shape = try context.shape(0)
+    let starts = try self.starts ?? context.ints(1) ?? []
+    let ends = try self.ends ?? context.ints(2) ?? []
+    let axes = try Movement.axes(
+      try self.axes ?? context.ints(3) ?? Array(starts.indices), rank: shape.count)
+    let steps = try context.ints(4) ?? starts.map { _ in 1 }
+    try context.requireOpset(11)
+    var d = try context.gradient()
+    var current = try context.outputShape()
+    if current.contains(0) { return [try context.zeros(shape)] }
+    for (position, axis) in axes.enumerated() {
+      let span = try Span(
+        start: starts[position], end: ends[position], step: steps[position], extent: shape[axis])
+      guard span.count < shape[axis] || span.step < 0 else { continue }
+      var first = span.start
+      if span.step < 0 {
+        d = g.Slice(
+          d, g.ints([-1], "start"), g.ints([Int(Int32.min)], "end"), g.ints([axis], "axis"),
+          g.ints([-1], "step"))
+        first += span.step * (span.count - 1)
+      }
+      let step = span.count == 1 ? 1 : abs(span.step)
+      if step > 1 {
+        // Each element becomes the first of as many as a step is wide; of the last one the zeros are cut again.
+        let parted = context.reshape(d, current[...axis] + [1] + current[(axis + 1)...])
+        let wide = try pad(context, parted, axis + 1, 0, step - 1, rank: shape.count + 1)
+        current[axis] *= step
+        d = context.reshape(wide, current)
+      }
+      d = try pad(context, d, axis, first, shape[axis] - first - current[axis], rank: shape.count)
+      current[axis] = shape[axis]
+    }
+    return [d]
+  }
+
+  /// Zeros around an axis; negative numbers cut.
+  private func pad(
+    _ context: GradientContext, _ value: Value, _ axis: Int, _ before: Int, _ after: Int, rank: Int
+  ) throws -> Value {
+    if before == 0, after == 0 { return value }
+    var pads = [Int](repeating: 0, count: 2 * rank)
+    pads[axis] = before
+    pads[rank + axis] = after
+    return context.graph.Pad(value, context.graph.ints(pads, "pads"))
+  }
+}

@@ -90,3 +90,12 @@ struct Split: Operator {
     }
   }
 }
+
+extension Split: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let parts = try context.node.outputs.indices.map { position in
+      try context.outputGradient(position) ?? context.zeros(try context.outputShape(position))
+    }
+    return [context.graph.emit("Concat", parts, ["axis": .int(axis)])[0]]
+  }
+}

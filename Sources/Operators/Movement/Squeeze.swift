@@ -68,3 +68,15 @@ struct Unsqueeze: Operator {
     outputs[0]?.assign(try Movement.input(inputs, 0))
   }
 }
+
+extension Squeeze: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.reshape(try context.gradient(), try context.shape(0))]
+  }
+}
+
+extension Unsqueeze: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [context.reshape(try context.gradient(), try context.shape(0))]
+  }
+}

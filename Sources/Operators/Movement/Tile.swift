@@ -47,3 +47,12 @@ struct Tile: Operator {
     ).run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)
   }
 }
+
+extension Tile: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let shape = try context.shape(0)
+    guard let repeats = try context.ints(1) else { return [nil] }
+    let parted = context.reshape(try context.gradient(), zip(repeats, shape).flatMap { [$0, $1] })
+    return [context.sum(parted, shape.indices.map { 2 * $0 }, keepsDims: false)]
+  }
+}

@@ -91,3 +91,14 @@ struct TopK: Operator {
     }
   }
 }
+
+extension TopK: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    try context.requireOpset(16)
+    return [
+      context.graph.ScatterElements(
+        try context.zeros(try context.shape(0)), try context.output(1), try context.gradient(),
+        attributes: ["axis": .int(axis), "reduction": .string("add")])
+    ]
+  }
+}

@@ -36,3 +36,13 @@ struct Transpose: Operator {
       .run(from: x.pointer, to: y.pointer, elementSize: x.dtype.size, context.pool)
   }
 }
+
+extension Transpose: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let rank = try context.shape(0).count
+    let order = perm ?? Array((0..<rank).reversed())
+    var inverse = order
+    for (position, axis) in order.enumerated() { inverse[axis] = position }
+    return [context.transpose(try context.gradient(), inverse)]
+  }
+}

@@ -46,3 +46,12 @@ struct Trilu: Operator {
     }
   }
 }
+
+extension Trilu: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [
+      context.graph.Trilu(
+        try context.gradient(), context.optional(1), attributes: ["upper": .int(upper ? 1 : 0)])
+    ]
+  }
+}

@@ -39,3 +39,7 @@ struct Dropout: Operator {
     }
   }
 }
+
+extension Dropout: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] { [try context.gradient()] }
+}

@@ -46,3 +46,12 @@ struct GlobalMaxPool: Operator {
     try MaxPool.run(inputs, outputs, axes, columnMajor: false, context)
   }
 }
+
+extension GlobalAveragePool: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let shape = try context.shape(0)
+    let count = Shape.count(Array(shape[2...]))
+    let share = context.graph.Div(try context.gradient(), try context.number(Double(count)))
+    return [context.spread(share, shape)]
+  }
+}

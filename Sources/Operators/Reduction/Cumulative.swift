@@ -92,3 +92,15 @@ private struct CumulativeRun<Fold: CumulativeOperator>: ArithmeticVisitor {
     }
   }
 }
+
+extension CumSum: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    [
+      context.graph.CumSum(
+        try context.gradient(), context.input(1),
+        attributes: [
+          "exclusive": .int(direction.exclusive ? 1 : 0), "reverse": .int(direction.reverse ? 0 : 1),
+        ])
+    ]
+  }
+}

@@ -54,3 +54,20 @@ struct ReductionAxes: Sendable {
     return given?.converted(to: .int64).array(of: Int64.self).map { Int($0) } ?? attribute ?? []
   }
 }
+
+extension ReductionAxes {
+  /// What gradients of reductions are made of: the gradient and the result, with the folded axes kept as 1, and how
+  /// many elements were folded into one.
+  func differentiated(_ context: GradientContext) throws -> (d: Value, y: Value, count: Int, isWhole: Bool) {
+    let shape = try context.shape(0)
+    let flags = try flags(try context.ints(1) ?? attribute ?? [], rank: shape.count)
+    let kept = zip(shape, flags).map { $1 ? 1 : $0 }
+    let count = zip(shape, flags).reduce(1) { $0 * ($1.1 ? $1.0 : 1) }
+    let (d, y) = (try context.gradient(), try context.output())
+    let hasKept = try context.outputShape() == kept
+    return (
+      hasKept ? d : context.reshape(d, kept), hasKept ? y : context.reshape(y, kept), count,
+      !flags.contains(true)
+    )
+  }
+}

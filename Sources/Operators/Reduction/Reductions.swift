@@ -107,3 +107,98 @@ struct ReduceLogSumExp: ReductionOperator {
   let axes: ReductionAxes
   init(_ attributes: Attributes) throws { axes = try ReductionAxes(attributes) }
 }
+
+// A fold of no axis at all is the identity under "noop_with_empty_axes", whatever it folds with.
+
+extension ReduceSum: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let r = try axes.differentiated(context)
+    return [context.spread(r.d, try context.shape(0))]
+  }
+}
+
+extension ReduceMean: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let g = context.graph
+    let r = try axes.differentiated(context)
+    let share = g.Div(r.d, try context.number(Double(r.count)))
+    return [context.spread(share, try context.shape(0))]
+  }
+}
+
+extension ReduceMax: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let r = try axes.differentiated(context)
+    return [try axes.extreme(context, r.d, r.y)]
+  }
+}
+
+extension ReduceMin: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let r = try axes.differentiated(context)
+    return [try axes.extreme(context, r.d, r.y)]
+  }
+}
+
+extension ReduceProd: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, x) = (context.graph, context.input(0))
+    let r = try axes.differentiated(context)
+    // Elements that are 0 would need the products of all others.
+    return [g.Mul(r.d, g.Div(r.y, x))]
+  }
+}
+
+extension ReduceL1: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, x) = (context.graph, context.input(0))
+    let r = try axes.differentiated(context)
+    return [r.isWhole && axes.emptyMeansNone ? r.d : g.Mul(r.d, g.Sign(x))]
+  }
+}
+
+extension ReduceL2: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, x) = (context.graph, context.input(0))
+    let r = try axes.differentiated(context)
+    return [r.isWhole && axes.emptyMeansNone ? r.d : g.Mul(r.d, g.Div(x, r.y))]
+  }
+}
+
+extension ReduceSumSquare: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, x) = (context.graph, context.input(0))
+    let r = try axes.differentiated(context)
+    let twice = g.Mul(r.d, try context.number(2))
+    return [r.isWhole && axes.emptyMeansNone ? r.d : g.Mul(twice, x)]
+  }
+}
+
+extension ReduceLogSum: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let g = context.graph
+    let r = try axes.differentiated(context)
+    let slope = g.Div(r.d, g.Exp(r.y))
+    return [r.isWhole && axes.emptyMeansNone ? r.d : context.spread(slope, try context.shape(0))]
+  }
+}
+
+extension ReduceLogSumExp: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, x) = (context.graph, context.input(0))
+    let r = try axes.differentiated(context)
+    return [r.isWhole && axes.emptyMeansNone ? r.d : g.Mul(r.d, g.Exp(g.Sub(x, r.y)))]
+  }
+}
+
+extension ReductionAxes {
+  /// The gradient of the largest or smallest element: equal parts for all that equal it.
+  fileprivate func extreme(_ context: GradientContext, _ d: Value, _ y: Value) throws -> Value {
+    let g = context.graph
+    let shape = try context.shape(0)
+    let flags = try flags(try context.ints(1) ?? attribute ?? [], rank: shape.count)
+    let hits = try context.indicator(g.Equal(context.input(0), y))
+    let count = context.sum(hits, shape.indices.filter { flags[$0] })
+    return g.Mul(g.Div(d, count), hits)
+  }
+}

@@ -64,3 +64,27 @@ struct LogSoftmax: SoftmaxOperator {
   let axis: SoftmaxAxis
   init(_ attributes: Attributes) throws { axis = try SoftmaxAxis(attributes) }
 }
+
+extension SoftmaxAxis {
+  /// The sum over what is normalized together, kept as axes of 1.
+  fileprivate func sum(_ context: GradientContext, _ value: Value) throws -> Value {
+    let rank = try context.shape(0).count
+    let at = try check(rank)
+    return context.sum(value, flattens ? Array(at..<rank) : [at])
+  }
+}
+
+extension Softmax: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, y) = (context.graph, try context.gradient(), try context.output())
+    let weighted = g.Mul(d, y)
+    return [g.Sub(weighted, g.Mul(y, try axis.sum(context, weighted)))]
+  }
+}
+
+extension LogSoftmax: DifferentiableOperator {
+  func gradient(_ context: GradientContext) throws -> [Value?] {
+    let (g, d, y) = (context.graph, try context.gradient(), try context.output())
+    return [g.Sub(d, g.Mul(g.Exp(y), try axis.sum(context, d)))]
+  }
+}

@@ -28,7 +28,9 @@ struct GradientWalk {
   ) -> Set<String> {
     var result = sources
     for node in graph.nodes where GraphIndex.uses(of: node).contains(where: result.contains) {
-      for name in node.outputs where !name.isEmpty && types[name]?.dtype.isFloat ?? true { result.insert(name) }
+      for name in node.outputs where !name.isEmpty && types[name]?.dtype.isFloat ?? true {
+        result.insert(name)
+      }
     }
     return result
   }
