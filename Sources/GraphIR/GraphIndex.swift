@@ -133,3 +133,13 @@ extension Graph {
     return result
   }
 }
+
+extension Graph {
+  /// Every name that stands for a value.
+  public var valueNames: Set<String> {
+    var names = Set(inputs.map(\.name))
+    names.formUnion(initializers.keys)
+    for node in nodes { names.formUnion(node.outputs.filter { !$0.isEmpty }) }
+    return names
+  }
+}

@@ -258,13 +258,3 @@ public struct Preparation {
     }
   }
 }
-
-extension Graph {
-  /// Every name that stands for a value.
-  public var valueNames: Set<String> {
-    var names = Set(inputs.map(\.name))
-    names.formUnion(initializers.keys)
-    for node in nodes { names.formUnion(node.outputs.filter { !$0.isEmpty }) }
-    return names
-  }
-}

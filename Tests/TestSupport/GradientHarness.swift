@@ -96,6 +96,6 @@ private struct SmallRandom {
     state ^= state >> 12
     state ^= state << 25
     state ^= state >> 27
-    return Double(state &* 0x2545_F491_4F6C_DD1D >> 11) / Double(1 << 52) - 1
+    return Double((state &* 0x2545_F491_4F6C_DD1D) >> 11) / Double(1 << 52) - 1
   }
 }

@@ -2,37 +2,43 @@ import GraphIR
 import TestSupport
 import Testing
 
+/// An operator and where its input may lie.
+struct SmoothFunction: Sendable, CustomStringConvertible {
+  let op: String
+  var range = -2.0...2.0
+  var attributes: [String: Attribute] = [:]
+  var opset = 23
+  var description: String { op }
+}
+
+let smoothFunctions: [SmoothFunction] = [
+  .init(op: "Neg"), .init(op: "Abs"), .init(op: "Relu"), .init(op: "Sqrt", range: 0.2...3),
+  .init(op: "Reciprocal", range: 0.5...3), .init(op: "Exp"), .init(op: "Log", range: 0.2...3),
+  .init(op: "Erf"), .init(op: "Sin"), .init(op: "Cos"), .init(op: "Tan", range: -1...1),
+  .init(op: "Sinh"), .init(op: "Cosh"), .init(op: "Asin", range: -0.8...0.8),
+  .init(op: "Acos", range: -0.8...0.8), .init(op: "Atan"), .init(op: "Asinh"),
+  .init(op: "Acosh", range: 1.2...3), .init(op: "Atanh", range: -0.8...0.8), .init(op: "Sigmoid"),
+  .init(op: "Tanh"), .init(op: "HardSigmoid", range: -4...4), .init(op: "HardSwish", range: -4...4),
+  .init(op: "LeakyRelu"), .init(op: "Softplus"), .init(op: "Softsign"),
+  .init(op: "Elu", attributes: ["alpha": .float(1.5)]),
+  .init(op: "Celu", attributes: ["alpha": .float(0.5)]),
+  .init(op: "Selu"), .init(op: "ThresholdedRelu", attributes: ["alpha": .float(0.5)]),
+  .init(op: "Shrink", attributes: ["lambd": .float(0.5)]), .init(op: "Mish"), .init(op: "Identity"),
+  .init(op: "Softmax", attributes: ["axis": .int(1)]),
+  .init(op: "LogSoftmax", attributes: ["axis": .int(-1)]),
+  .init(op: "Softmax", attributes: ["axis": .int(1)], opset: 11), .init(op: "Dropout"),
+]
+
+let reductionOperators = [
+  "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+  "ReduceSumSquare",
+  "ReduceLogSum", "ReduceLogSumExp",
+]
+
 @Suite("Gradients of element-wise operators agree with central differences")
 struct ElementwiseGradientTests {
-  /// An operator and where its input may lie.
-  struct Function: Sendable, CustomStringConvertible {
-    let op: String
-    var range = -2.0...2.0
-    var attributes: [String: Attribute] = [:]
-    var opset = 23
-    var description: String { op }
-  }
-
-  static let functions: [Function] = [
-    .init(op: "Neg"), .init(op: "Abs"), .init(op: "Relu"), .init(op: "Sqrt", range: 0.2...3),
-    .init(op: "Reciprocal", range: 0.5...3), .init(op: "Exp"), .init(op: "Log", range: 0.2...3),
-    .init(op: "Erf"), .init(op: "Sin"), .init(op: "Cos"), .init(op: "Tan", range: -1...1),
-    .init(op: "Sinh"), .init(op: "Cosh"), .init(op: "Asin", range: -0.8...0.8),
-    .init(op: "Acos", range: -0.8...0.8), .init(op: "Atan"), .init(op: "Asinh"),
-    .init(op: "Acosh", range: 1.2...3), .init(op: "Atanh", range: -0.8...0.8), .init(op: "Sigmoid"),
-    .init(op: "Tanh"), .init(op: "HardSigmoid", range: -4...4), .init(op: "HardSwish", range: -4...4),
-    .init(op: "LeakyRelu"), .init(op: "Softplus"), .init(op: "Softsign"),
-    .init(op: "Elu", attributes: ["alpha": .float(1.5)]),
-    .init(op: "Celu", attributes: ["alpha": .float(0.5)]),
-    .init(op: "Selu"), .init(op: "ThresholdedRelu", attributes: ["alpha": .float(0.5)]),
-    .init(op: "Shrink", attributes: ["lambd": .float(0.5)]), .init(op: "Mish"), .init(op: "Identity"),
-    .init(op: "Softmax", attributes: ["axis": .int(1)]),
-    .init(op: "LogSoftmax", attributes: ["axis": .int(-1)]),
-    .init(op: "Softmax", attributes: ["axis": .int(1)], opset: 11), .init(op: "Dropout"),
-  ]
-
-  @Test("of one input", arguments: functions)
-  func unary(_ function: Function) throws {
+  @Test("of one input", arguments: smoothFunctions)
+  func unary(_ function: SmoothFunction) throws {
     let x = GradientHarness.random([3, 4, 5], seed: 1, function.range.lowerBound, function.range.upperBound)
     let check = try GradientHarness(inputs: ["x": x], wrt: ["x"], opset: function.opset) { g in
       g.emit(function.op, [Value("x")], function.attributes)
@@ -84,14 +90,8 @@ struct ElementwiseGradientTests {
     #expect(check.worst < 1e-5, "\(check.errors)")
   }
 
-  static let reductions = [
-    "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
-    "ReduceSumSquare",
-    "ReduceLogSum", "ReduceLogSumExp",
-  ]
-
-  @Test("of reductions", arguments: reductions)
-  func reductions(_ op: String) throws {
+  @Test("of reductions", arguments: reductionOperators)
+  func reduction(_ op: String) throws {
     let x = GradientHarness.random([3, 4, 2], seed: 9, 0.3, 2)
     for axes in [[1], [0, 2], [-1], [0, 1, 2]] {
       for keepsDims in [0, 1] {

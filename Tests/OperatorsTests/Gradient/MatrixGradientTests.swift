@@ -2,6 +2,33 @@ import GraphIR
 import TestSupport
 import Testing
 
+struct ConvolutionCase: Sendable, CustomStringConvertible {
+  var x = [2, 4, 7, 6]
+  var w = [6, 4, 3, 3]
+  var attributes: [String: Attribute]
+  var description: String { "\(x) \(w) \(attributes.keys.sorted())" }
+}
+
+let convolutionCases: [ConvolutionCase] = [
+  .init(attributes: ["pads": .ints([1, 1, 1, 1])]),
+  .init(attributes: ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1])]),
+  .init(attributes: ["strides": .ints([2, 3]), "pads": .ints([0, 1, 1, 0])]),
+  .init(attributes: ["dilations": .ints([2, 1]), "strides": .ints([1, 2])]),
+  .init(w: [6, 2, 3, 3], attributes: ["group": .int(2), "pads": .ints([1, 1, 1, 1])]),
+  .init(w: [6, 4, 1, 1], attributes: [:]),
+  .init(w: [6, 4, 2, 3], attributes: ["auto_pad": .string("SAME_UPPER"), "strides": .ints([2, 2])]),
+  .init(x: [2, 3, 9], w: [4, 3, 4], attributes: ["strides": .ints([3])]),
+]
+
+let transposedCases: [ConvolutionCase] = [
+  .init(x: [2, 4, 3, 4], w: [4, 3, 3, 3], attributes: ["pads": .ints([1, 1, 1, 1])]),
+  .init(
+    x: [2, 4, 3, 4], w: [4, 3, 3, 3],
+    attributes: ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]), "output_padding": .ints([1, 1])]),
+  .init(x: [1, 4, 3, 3], w: [4, 3, 2, 2], attributes: ["strides": .ints([2, 3]), "group": .int(2)]),
+  .init(x: [1, 2, 5], w: [2, 3, 3], attributes: ["dilations": .ints([2])]),
+]
+
 @Suite("Gradients of products and convolutions agree with central differences")
 struct MatrixGradientTests {
   @Test("of MatMul, with vectors and broadcast batches")
@@ -48,26 +75,8 @@ struct MatrixGradientTests {
     #expect(check.worst < 1e-5, "\(check.errors)")
   }
 
-  struct Window: Sendable, CustomStringConvertible {
-    var x = [2, 4, 7, 6]
-    var w = [6, 4, 3, 3]
-    var attributes: [String: Attribute]
-    var description: String { "\(x) \(w) \(attributes.keys.sorted())" }
-  }
-
-  static let windows: [Window] = [
-    .init(attributes: ["pads": .ints([1, 1, 1, 1])]),
-    .init(attributes: ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1])]),
-    .init(attributes: ["strides": .ints([2, 3]), "pads": .ints([0, 1, 1, 0])]),
-    .init(attributes: ["dilations": .ints([2, 1]), "strides": .ints([1, 2])]),
-    .init(w: [6, 2, 3, 3], attributes: ["group": .int(2), "pads": .ints([1, 1, 1, 1])]),
-    .init(w: [6, 4, 1, 1], attributes: [:]),
-    .init(w: [6, 4, 2, 3], attributes: ["auto_pad": .string("SAME_UPPER"), "strides": .ints([2, 2])]),
-    .init(x: [2, 3, 9], w: [4, 3, 4], attributes: ["strides": .ints([3])]),
-  ]
-
-  @Test("of Conv", arguments: windows)
-  func convolution(_ window: Window) throws {
+  @Test("of Conv", arguments: convolutionCases)
+  func convolution(_ window: ConvolutionCase) throws {
     let inputs = [
       "x": GradientHarness.random(window.x, seed: 1), "w": GradientHarness.random(window.w, seed: 2),
       "b": GradientHarness.random([window.w[0]], seed: 3),
@@ -78,17 +87,8 @@ struct MatrixGradientTests {
     #expect(check.worst < 1e-5, "\(check.errors)")
   }
 
-  static let transposed: [Window] = [
-    .init(x: [2, 4, 3, 4], w: [4, 3, 3, 3], attributes: ["pads": .ints([1, 1, 1, 1])]),
-    .init(
-      x: [2, 4, 3, 4], w: [4, 3, 3, 3],
-      attributes: ["strides": .ints([2, 2]), "pads": .ints([1, 1, 1, 1]), "output_padding": .ints([1, 1])]),
-    .init(x: [1, 4, 3, 3], w: [4, 3, 2, 2], attributes: ["strides": .ints([2, 3]), "group": .int(2)]),
-    .init(x: [1, 2, 5], w: [2, 3, 3], attributes: ["dilations": .ints([2])]),
-  ]
-
-  @Test("of ConvTranspose", arguments: transposed)
-  func transposedConvolution(_ window: Window) throws {
+  @Test("of ConvTranspose", arguments: transposedCases)
+  func transposedConvolution(_ window: ConvolutionCase) throws {
     let group =
       window.attributes["group"].flatMap { if case .int(let value) = $0 { value } else { nil } } ?? 1
     let inputs = [

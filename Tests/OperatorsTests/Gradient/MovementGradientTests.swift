@@ -2,6 +2,25 @@ import GraphIR
 import TestSupport
 import Testing
 
+struct ResizeCase: Sendable, CustomStringConvertible {
+  let scales: [Float]
+  let attributes: [String: Attribute]
+  var description: String { "\(scales) \(attributes.values.map { "\($0)" }.sorted())" }
+}
+
+let resizeCases: [ResizeCase] = [
+  .init(
+    scales: [1, 1, 2, 2],
+    attributes: [
+      "mode": .string("nearest"), "nearest_mode": .string("floor"),
+      "coordinate_transformation_mode": .string("asymmetric"),
+    ]),
+  .init(scales: [1, 1, 1.5, 0.5], attributes: ["mode": .string("nearest")]),
+  .init(scales: [1, 1, 2, 1.5], attributes: ["mode": .string("linear")]),
+  .init(scales: [1, 1, 0.5, 2], attributes: ["mode": .string("linear"), "antialias": .int(1)]),
+  .init(scales: [1, 1, 2, 3], attributes: ["mode": .string("cubic")]),
+]
+
 @Suite("Gradients of operators that move elements agree with central differences")
 struct MovementGradientTests {
   private func check(
@@ -112,27 +131,8 @@ struct MovementGradientTests {
     #expect(worst < 1e-5)
   }
 
-  struct Scale: Sendable, CustomStringConvertible {
-    let scales: [Float]
-    let attributes: [String: Attribute]
-    var description: String { "\(scales) \(attributes.values.map { "\($0)" }.sorted())" }
-  }
-
-  static let scales: [Scale] = [
-    .init(
-      scales: [1, 1, 2, 2],
-      attributes: [
-        "mode": .string("nearest"), "nearest_mode": .string("floor"),
-        "coordinate_transformation_mode": .string("asymmetric"),
-      ]),
-    .init(scales: [1, 1, 1.5, 0.5], attributes: ["mode": .string("nearest")]),
-    .init(scales: [1, 1, 2, 1.5], attributes: ["mode": .string("linear")]),
-    .init(scales: [1, 1, 0.5, 2], attributes: ["mode": .string("linear"), "antialias": .int(1)]),
-    .init(scales: [1, 1, 2, 3], attributes: ["mode": .string("cubic")]),
-  ]
-
-  @Test("of Resize", arguments: scales)
-  func resize(_ scale: Scale) throws {
+  @Test("of Resize", arguments: resizeCases)
+  func resize(_ scale: ResizeCase) throws {
     let worst = try check([2, 3, 4, 6]) { g, x in
       [g.Resize(x, nil, g.constant(Tensor(scale.scales, shape: [4])), attributes: scale.attributes)]
     }
