@@ -85,7 +85,7 @@ public struct Preparation {
         graph,
         RewriteContext(
           operators: operators, types: inference.types, constants: inference.constants,
-          altered: altered, trace: trace)
+          altered: altered.union(needed), trace: trace)
       ).sliced(to: kept, given: given).sorted()
     }
 

@@ -21,6 +21,7 @@ extension Graph {
     for name in wanted + rewrites.flatMap(\.needs) where !names.contains(name) && !made.contains(name) {
       throw DataError("the graph has no value '\(name)'")
     }
+    let needed = Set(rewrites.flatMap(\.needs))
     var kept = (wanted + rewrites.flatMap(\.needs)).filter { !made.contains($0) }
     for rewrite in rewrites {
       kept += rewrite.makes
@@ -29,7 +30,8 @@ extension Graph {
       graph = graph.sliced(to: unique(kept.filter { graph.valueNames.contains($0) }))
       let inference = try TypeInference(graph, operators, pool: pool)
       let context = RewriteContext(
-        operators: operators, types: inference.types, constants: inference.constants, trace: trace)
+        operators: operators, types: inference.types, constants: inference.constants, altered: needed,
+        trace: trace)
       graph = try rewrite.apply(graph, context).sliced(to: unique(kept)).sorted()
     }
     graph = graph.sliced(to: unique(wanted))

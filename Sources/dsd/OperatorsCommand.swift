@@ -8,7 +8,7 @@ struct OperatorsCommand: ParsableCommand {
 
   func run() throws {
     let operators = OperatorSet.standard
-    let schemas = operators.all.map { ($0.schema, $0.runsHalf) }
+    let schemas = operators.all.map { ($0.schema, $0.runsHalf, $0 is any DifferentiableOperator.Type) }
     let standard = schemas.filter { $0.0.domain != "dsd" }
     let own = schemas.filter { $0.0.domain == "dsd" }
     print(
@@ -24,7 +24,8 @@ struct OperatorsCommand: ParsableCommand {
       and uint8 to uint64; numbers is floats and integers; all is numbers and bool; storable is all and the
       types that are only stored, moved and converted: float8e4m3fn, float8e4m3fnuz, float8e5m2,
       float8e5m2fnuz, float8e8m0, float4e2m1, int4, uint4, int2, uint2. *16-bit* is how float16 and bfloat16
-      run: *own* as they are, *widened* to float32 and rounded afterwards.
+      run: *own* as they are, *widened* to float32 and rounded afterwards. *Gradient* tells what can be
+      differentiated through.
 
       ## ONNX's domains: \(standard.count) operators
 
@@ -38,12 +39,12 @@ struct OperatorsCommand: ParsableCommand {
       """)
   }
 
-  private static func table(_ schemas: [(Schema, Bool)]) -> String {
+  private static func table(_ schemas: [(Schema, Bool, Bool)]) -> String {
     var lines = [
-      "| Operator | Since | Inputs → outputs | Types | Attributes | 16-bit |",
-      "|---|---|---|---|---|---|",
+      "| Operator | Since | Inputs → outputs | Types | Attributes | 16-bit | Gradient |",
+      "|---|---|---|---|---|---|---|",
     ]
-    for (schema, runsHalf) in schemas {
+    for (schema, runsHalf, hasGradient) in schemas {
       let variables = schema.types.sorted { $0.key < $1.key }
         .map { "\($0.key): \(types($0.value, named: true))" }
       let attributes = schema.attributes.sorted { $0.key < $1.key }
@@ -55,6 +56,7 @@ struct OperatorsCommand: ParsableCommand {
         "\(text(schema.inputs)) → \(text(schema.outputs))",
         variables.joined(separator: "; "), attributes.joined(separator: ", "),
         half || schema.types.isEmpty ? (runsHalf ? "own" : "widened") : "–",
+        hasGradient ? "yes" : "–",
       ]
       lines.append("| " + cells.map { $0.isEmpty ? "–" : $0 }.joined(separator: " | ") + " |")
     }

@@ -8,7 +8,7 @@ struct Tools: ParsableCommand {
     version: Program.version,
     subcommands: [
       ImportCommand.self, InspectCommand.self, EvalCommand.self, GenerateCommand.self, AdapterCommand.self,
-      TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self,
+      TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self, RewriteCommand.self,
     ])
 }
 

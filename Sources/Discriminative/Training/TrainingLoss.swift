@@ -59,3 +59,20 @@ public enum TrainingLoss: Sendable, Equatable {
     }
   }
 }
+
+extension TrainingLoss {
+  /// A loss written `hinge:MARGIN` or `cross-entropy:TEMPERATURE`; the numbers may be left out.
+  /// - Throws: `UsageError` that tells what there is.
+  public init(_ text: String) throws {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let number = parts.count > 1 ? Float(parts[1]) : nil
+    guard parts.count == 1 || number.map({ $0.isFinite && $0 >= 0 }) ?? false else {
+      throw UsageError("--loss: '\(text)' is not hinge:MARGIN or cross-entropy:TEMPERATURE")
+    }
+    switch parts[0] {
+    case "hinge": self = .hinge(margin: number ?? 0.1)
+    case "cross-entropy" where number != 0: self = .crossEntropy(temperature: number ?? 1)
+    default: throw UsageError("--loss: '\(text)' is not hinge:MARGIN or cross-entropy:TEMPERATURE")
+    }
+  }
+}

@@ -82,12 +82,23 @@ struct TupleIndexing {
 
 extension GatherND: DifferentiableOperator {
   func gradient(_ context: GradientContext) throws -> [Value?] {
-    guard batchDims == 0 else { throw DataError("has no gradient with batch_dims \(batchDims)") }
     try context.requireOpset(16)
     return [
       context.graph.ScatterND(
-        try context.zeros(try context.shape(0)), context.input(1), try context.gradient(),
+        try context.zeros(try context.shape(0)), try tuples(context), try context.gradient(),
         attributes: ["reduction": .string("add")])
     ]
+  }
+
+  /// The index tuples with the places in the common axes in front.
+  private func tuples(_ context: GradientContext) throws -> Value {
+    guard batchDims > 0 else { return context.input(1) }
+    let shape = try context.shape(1).dropLast()
+    let strides = Shape.strides(Array(shape))
+    let places = (0..<Shape.count(Array(shape))).flatMap { place in
+      (0..<batchDims).map { Int64(place / strides[$0] % shape[$0]) }
+    }
+    let grid = context.graph.constant(Tensor(places, shape: shape + [batchDims]), "places")
+    return context.graph.Concat(grid, context.input(1), attributes: ["axis": .int(shape.count)])
   }
 }

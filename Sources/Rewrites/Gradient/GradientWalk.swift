@@ -36,7 +36,10 @@ struct GradientWalk {
   }
 
   mutating func run() throws {
-    guard dependent.contains(of) else { return }
+    guard dependent.contains(of) else {
+      throw DataError(
+        "gradient: '\(of)' does not depend on \(wrt.map { "'\($0)'" }.joined(separator: " or "))")
+    }
     try graph.scope("gradient") {
       let type = context.types[of]!
       let one = Tensor(scalar: 1.0).converted(to: type.dtype)

@@ -98,6 +98,8 @@ struct MovementGradientTests {
       return [
         g.Gather(x, rows, attributes: ["axis": .int(1)]), g.Gather(x, rows),
         g.GatherElements(x, elements, attributes: ["axis": .int(1)]), g.GatherND(x, tuples),
+        g.GatherND(
+          x, g.constant(Tensor([Int64(1), 0, -1], shape: [3, 1])), attributes: ["batch_dims": .int(1)]),
         g.emit("TopK", [x, g.ints([2])], ["axis": .int(1)], outputs: 2)[0],
       ]
     }
