@@ -54,6 +54,9 @@ extension Plan {
         let shown = step.inputs.map { $0 < 0 ? "–" : values[$0]?.label ?? "?" }.joined(separator: ", ")
         throw DataError("\(step.node.label) with inputs (\(shown)): \(error.message)")
       }
+      if releasesWeights {
+        for slot in step.inputs where slot >= 0 { values[slot]?.tensor?.releasePages() }
+      }
       for slot in step.releases { values[slot] = nil }
     }
     var results: [String: RuntimeValue] = [:]

@@ -18,6 +18,8 @@ public final class Plan {
   /// Memory beyond the constants.
   public var peakBytes: Int { arenaBytes + workspaceBytes + outputBytes }
 
+  /// Whether weights in mapped files give their memory back after each use.
+  let releasesWeights: Bool
   let steps: [Step]
   /// What each slot holds before a run: constants, and views into the arena.
   let initial: [RuntimeValue?]
@@ -54,9 +56,13 @@ public final class Plan {
   }
 
   /// Plans the graph of a preparation, or a part of it.
-  /// - Parameter part: a slice of the prepared graph; its inputs may be any values of it.
-  public init(_ preparation: Preparation, part: Graph? = nil) throws {
+  /// - Parameters:
+  ///   - part: a slice of the prepared graph; its inputs may be any values of it.
+  ///   - releasingWeights: whether weights in mapped files give their memory back after each use, so that a run holds
+  ///     few of them at a time. They come again from the system's cache of files, or from the disk.
+  public init(_ preparation: Preparation, part: Graph? = nil, releasingWeights: Bool = false) throws {
     let graph = part ?? preparation.graph
+    releasesWeights = releasingWeights
     self.graph = graph
     pool = preparation.pool
     var builder = PlanBuilder(graph, preparation)

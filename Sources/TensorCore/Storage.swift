@@ -9,6 +9,8 @@
 public final class Storage: @unchecked Sendable {
   public let base: UnsafeMutableRawPointer
   public let byteCount: Int
+  /// Whether the bytes are those of a mapped file, which can be read again.
+  public let isFile: Bool
   private let release: (() -> Void)?
 
   /// Alignment of owned memory, in bytes: a cache line, and the widest vector register.
@@ -21,6 +23,7 @@ public final class Storage: @unchecked Sendable {
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: max(byteCount, 1), alignment: Storage.alignment)
     base = memory
+    isFile = false
     release = { memory.deallocate() }
   }
 
@@ -34,6 +37,7 @@ public final class Storage: @unchecked Sendable {
     else { throw DataError("\(byteCount) bytes of memory cannot be reserved") }
     self.byteCount = byteCount
     base = memory
+    isFile = false
     release = { munmap(memory, size) }
   }
 
@@ -55,13 +59,23 @@ public final class Storage: @unchecked Sendable {
   }
 
   /// Memory that `owner` keeps alive, such as an arena or a mapped file.
-  public init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject?) {
+  public init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject?, isFile: Bool = false) {
     self.base = base
     self.byteCount = byteCount
+    self.isFile = isFile
     release = owner.map { kept in { withExtendedLifetime(kept) {} } }
   }
 
   deinit { release?() }
+
+  /// Gives back the memory of a range of a mapped file, whole pages around it: what is touched later is read from the
+  /// file again. Does nothing to other memory.
+  public func releasePages(_ range: Range<Int>) {
+    guard isFile, !range.isEmpty else { return }
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let start = range.lowerBound / page * page
+    madvise(base + start, min(range.upperBound, byteCount) - start, MADV_DONTNEED)
+  }
 }
 
 /// A file mapped for reading. Pages come in as they are touched and cost no copy.
@@ -89,7 +103,8 @@ public final class MappedFile: Sendable {
     }
     guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED
     else { throw DataError("\(path): \(String(cString: strerror(errno)))") }
-    storage = Storage(base: address, byteCount: size, owner: Mapping(address: address, size: size))
+    storage = Storage(
+      base: address, byteCount: size, owner: Mapping(address: address, size: size), isFile: true)
   }
 
   public var byteCount: Int { storage.byteCount }

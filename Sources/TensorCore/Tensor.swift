@@ -105,6 +105,9 @@ public struct Tensor: @unchecked Sendable {
       unchecked: byteOffset + range.lowerBound * row * dtype.size)
   }
 
+  /// Gives back the memory of a tensor in a mapped file until it is touched again.
+  public func releasePages() { storage.releasePages(byteOffset..<byteOffset + byteCount) }
+
   /// A deep copy with owned memory.
   public func copy() -> Tensor {
     let result = Tensor(dtype, shape)

@@ -38,7 +38,7 @@ extension RunCommand {
       throw error.at(path)
     }
     for capture in captures { try capture.checkSelection() }
-    let plan = try Plan(preparation)
+    let plan = try Plan(preparation, releasingWeights: releaseWeights)
     let results = try timed(plan, inputs.feeds.merging(preparation.supplied) { $1 })
     for file in files {
       guard let tensor = results[file.name]!.tensor else {

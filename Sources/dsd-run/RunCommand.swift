@@ -81,6 +81,12 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Tell on standard error where recognition rules declined, and why (not with --image).")
   var declined = false
 
+  @Flag(
+    help: """
+      Hold few weights in memory at a time: those in the graph's files are given back after each use (not with --image).
+      """)
+  var releaseWeights = false
+
   @OptionGroup(title: "Score") var matching: MatchingArguments
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 

@@ -18,9 +18,10 @@ extension ModelReading {
       if node.op.isEmpty { throw DataError("has no operator") }
       node.attributes = try attributes(list(proto.n_attribute, proto.attribute), scope)
       node.metadata = try properties(proto.n_metadata_props, proto.metadata_props)
-      let overload = try text(proto.overload)
+      // Operators of our own domain are ours to know: bodies stand in a file for other programs.
+      let overload = node.domain == "dsd" ? "" : try text(proto.overload)
       let key = FunctionKey(domain: node.domain, name: node.op, overload: overload)
-      if let function = functions[key] {
+      if node.domain != "dsd", let function = functions[key] {
         return try expand(function.pointee, key, node, scope, to: &nodes, &namer)
       }
       if let body = ContribExpansion.body(of: node) { return try expand(node, body, to: &nodes, &namer) }

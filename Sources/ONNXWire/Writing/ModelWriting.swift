@@ -7,23 +7,44 @@ struct ModelWriting {
   let arena = MessageArena()
 
   /// - Throws: `DataError` that names what cannot be written.
-  func model(_ graph: Graph) throws -> UnsafeMutablePointer<Dsd__ModelProto> {
+  func model(
+    _ graph: Graph, _ library: FunctionLibrary
+  ) throws -> UnsafeMutablePointer<Dsd__ModelProto> {
     var opsets = graph.opsets
     if opsets["dsd"] == nil, uses(graph, domain: "dsd") { opsets["dsd"] = 1 }
     return try arena.message(dsd__model_proto__init) { model in
       model.has_ir_version = 1
       model.ir_version = Int64(graph.irVersion)
       model.producer_name = try arena.string(graph.producer)
-      model.graph = try self.graph(graph)
-      let imports = try opsets.sorted { $0.key < $1.key }.map { domain, version in
-        try arena.message(dsd__operator_set_id_proto__init) { entry in
-          entry.domain = try arena.string(domain)
-          entry.has_version = 1
-          entry.version = Int64(version)
-        }
-      }
-      (model.n_opset_import, model.opset_import) = arena.list(imports)
+      model.graph = try self.graph(graph, library.overloads)
+      (model.n_opset_import, model.opset_import) = arena.list(try imports(opsets))
+      (model.n_functions, model.functions) = arena.list(try library.functions.map(function))
       (model.n_metadata_props, model.metadata_props) = try arena.properties(graph.metadata)
+    }
+  }
+
+  private func imports(
+    _ opsets: [String: Int]
+  ) throws -> [UnsafeMutablePointer<Dsd__OperatorSetIdProto>] {
+    try opsets.sorted { $0.key < $1.key }.map { domain, version in
+      try arena.message(dsd__operator_set_id_proto__init) { entry in
+        entry.domain = try arena.string(domain)
+        entry.has_version = 1
+        entry.version = Int64(version)
+      }
+    }
+  }
+
+  private func function(_ function: LocalFunction) throws -> UnsafeMutablePointer<Dsd__FunctionProto> {
+    try arena.message(dsd__function_proto__init) { proto in
+      proto.name = try arena.string(function.name)
+      proto.domain = try arena.string(function.domain)
+      if !function.overload.isEmpty { proto.overload = try arena.string(function.overload) }
+      (proto.n_input, proto.input) = try arena.strings(function.inputs)
+      (proto.n_output, proto.output) = try arena.strings(function.outputs)
+      (proto.n_attribute, proto.attribute) = try arena.strings(function.attributes)
+      (proto.n_node, proto.node) = arena.list(try function.nodes.map { try node($0) })
+      (proto.n_opset_import, proto.opset_import) = arena.list(try imports(function.opsets))
     }
   }
 
@@ -33,7 +54,10 @@ struct ModelWriting {
     }
   }
 
-  private func graph(_ graph: Graph) throws -> UnsafeMutablePointer<Dsd__GraphProto> {
+  /// - Parameter overloads: of the functions that nodes call, by the nodes' positions.
+  private func graph(
+    _ graph: Graph, _ overloads: [Int: String] = [:]
+  ) throws -> UnsafeMutablePointer<Dsd__GraphProto> {
     try arena.message(dsd__graph_proto__init) { proto in
       proto.name = try arena.string(graph.name)
       (proto.n_input, proto.input) = arena.list(try graph.inputs.map(info))
@@ -42,16 +66,20 @@ struct ModelWriting {
       (proto.n_value_info, proto.value_info) = arena.list(
         try types.map { try info(ValueInfo($0.key, $0.value)) })
       (proto.n_initializer, proto.initializer) = arena.list(try graph.initializers.map(initializer))
-      (proto.n_node, proto.node) = arena.list(try graph.nodes.map(node))
+      (proto.n_node, proto.node) = arena.list(
+        try graph.nodes.enumerated().map { try node($1, overload: overloads[$0] ?? "") })
     }
   }
 
-  private func node(_ node: Node) throws -> UnsafeMutablePointer<Dsd__NodeProto> {
+  private func node(
+    _ node: Node, overload: String = ""
+  ) throws -> UnsafeMutablePointer<Dsd__NodeProto> {
     do {
       return try arena.message(dsd__node_proto__init) { proto in
         if !node.name.isEmpty { proto.name = try arena.string(node.name) }
         if !node.domain.isEmpty { proto.domain = try arena.string(node.domain) }
         proto.op_type = try arena.string(node.op)
+        if !overload.isEmpty { proto.overload = try arena.string(overload) }
         (proto.n_input, proto.input) = try arena.strings(node.inputs)
         (proto.n_output, proto.output) = try arena.strings(node.outputs)
         let attributes = node.attributes.sorted { $0.key < $1.key }

@@ -10,6 +10,8 @@ struct AttentionComposition {
   let isPacked: Bool
   let keyHeads, group, headSize, valueSize: Int
   let scale: Value
+  /// Past and new keys, when the number is known.
+  private let total: Int?
   private var g: GraphBuilder { call.g }
 
   /// - Throws: `DataError` when a number of heads or a head's size is not known.
@@ -24,6 +26,7 @@ struct AttentionComposition {
     else { throw DataError("the number and the size of the heads are not known") }
     (self.isPacked, self.keyHeads, self.headSize, self.valueSize) = (isPacked, keyHeads, headSize, valueSize)
     group = queryHeads / keyHeads
+    total = extents.total.value
     scale = call.number(form.scale.map(Double.init) ?? 1 / Double(headSize).squareRoot(), dtype)
   }
 
@@ -85,7 +88,6 @@ struct AttentionComposition {
   private func mask(_ scores: Value) throws -> Value {
     guard var mask = call.optional(3) else { return scores }
     let shape = try call.shape(3)
-    let total = try form.extents(Array(call.types.prefix(6))).total.value
     let width = shape.last?.value
     if let width, width != total, form.padsMask || width != 1 {
       throw DataError(

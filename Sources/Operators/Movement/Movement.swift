@@ -3,6 +3,7 @@ import GraphIR
 extension OperatorSet {
   /// The family's operators, one line each.
   static let movement: [any Operator.Type] = [
+    After.self,
     CenterCropPad.self,
     Compress.self,
     Concat.self,

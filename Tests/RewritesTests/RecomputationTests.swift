@@ -1,0 +1,83 @@
+import GraphIR
+import Interpreter
+import Operators
+import Rewrites
+import TestSupport
+import Testing
+
+@Suite struct RecomputationTests {
+  private let pool = ThreadPool(threads: 2)
+
+  /// Six blocks y = x + tanh(x · W) · tanh(x · W), and the gradient of the sum with respect to the first x, by hand.
+  private func network() -> Graph {
+    var random = Seeded(3)
+    let g = GraphBuilder()
+    var x = g.input("x", .float32, [64, 32])
+    var parts: [(w: Value, t: Value)] = []
+    for block in 0..<6 {
+      x = g.scope("net") {
+        g.scope("blocks.\(block)") {
+          let w = g.constant(random.tensor([32, 32]), "w")
+          let t = g.Tanh(g.MatMul(x, w))
+          parts.append((w, t))
+          return g.Add(x, g.Mul(t, t))
+        }
+      }
+    }
+    g.output(g.ReduceSum(x, attributes: ["keepdims": .int(0)]), as: "loss", nil)
+    g.scope("gradient") {
+      var d = g.Expand(g.scalar(1), g.ints([64, 32]))
+      for (w, t) in parts.reversed() {
+        let slope = g.Mul(g.Mul(g.scalar(2), t), g.Sub(g.scalar(1), g.Mul(t, t)))
+        let back = g.MatMul(g.Mul(d, slope), g.Transpose(w, attributes: ["perm": .ints([1, 0])]))
+        d = g.Add(d, back)
+      }
+      g.output(d, as: "dx", nil)
+    }
+    return g.graph
+  }
+
+  private func plan(_ graph: Graph, _ rewrites: [any GraphRewrite]) throws -> Plan {
+    try Plan(
+      Preparation(
+        graph, .standard, inputs: ["x": TensorType(.float32, [64, 32])], rewrites: rewrites, pool: pool))
+  }
+
+  @Test(arguments: [false, true])
+  func sameBitsInLessMemory(_ automatic: Bool) throws {
+    var random = Seeded(5)
+    let x = random.tensor([64, 32])
+    let rewrite = automatic ? Recomputation.automatic : Recomputation(blocks: [Glob("net/blocks.*")])
+    let whole = try plan(network(), [])
+    // The rules that follow share equal nodes: the copies must stay apart.
+    let part = try plan(network(), [rewrite, RuleSet.recognition, RuleSet.fusion])
+    let (a, b) = (try whole.run(["x": x]), try part.run(["x": x]))
+    #expect(a["dx"]!.isIdentical(to: b["dx"]!) && a["loss"]!.isIdentical(to: b["loss"]!))
+    let names = part.graph.nodes.filter { $0.name.hasPrefix("recomputed/net/blocks.") }
+    #expect(names.count { $0.op == "MatMul" } == 6 && names.count { $0.op == "After" } == 6)
+    // Six values of t are held without, one and the six inputs of blocks with.
+    #expect(part.arenaBytes < whole.arenaBytes * 4 / 5, "\(part.arenaBytes) of \(whole.arenaBytes) bytes")
+    // Each block comes back right before it is needed.
+    let order = part.graph.nodes.filter { $0.scope.first == "recomputed" && $0.op == "MatMul" }.map(\.name)
+    #expect(order == (0..<6).reversed().map { "recomputed/net/blocks.\($0)/MatMul" })
+  }
+
+  @Test func blocksAreChosen() throws {
+    let graph = try network().sorted()
+    let context = RewriteContext(operators: .standard, types: [:])
+    func copies(_ patterns: String...) throws -> Int {
+      try Recomputation(blocks: patterns.map { Glob($0) }).apply(graph, context).nodes
+        .count { $0.scope.first == "recomputed" && $0.op != "After" }
+    }
+    #expect(try copies("net/blocks.2") == 2)
+    #expect(try copies("net/blocks.2", "net/blocks.9") == 2)
+    #expect(try copies("net/blocks.2", "net/blocks.4") == 4)
+    #expect(try copies("other") == 0)
+    // One block of all: what the six hand on to each other is inner as well.
+    let all = try Recomputation(blocks: [Glob("net")]).apply(graph, context)
+    let copied = all.nodes.filter { $0.scope.first == "recomputed" }
+    #expect(copied.count { $0.op == "MatMul" } == 6 && copied.count { $0.op == "Add" } == 5)
+    #expect(copied.count { $0.op == "After" } == 1)
+    #expect(try plan(all, []).run(["x": Tensor.zeros(.float32, [64, 32])])["dx"] != nil)
+  }
+}
