@@ -10,7 +10,8 @@ struct RewriteCommand: ParsableCommand {
       of the options below. A gradient needs concrete shapes:
         dsd rewrite graph.pb -o grad.pb --dim batch=2 --dim height=64 --dim width=64 \
           --score 2 --gradient score/loss --wrt encoder_hidden_states
-      Weights stay in their files, so the new graph belongs into the folder of the old one, or above it.
+      Weights stay in their files, so the new graph belongs into the folder of the old one, or above it. Operators of \
+      this project's own domain get their bodies as functions of the file, for other programs.
       """)
 
   @Argument(help: "The graph file.")
@@ -23,6 +24,9 @@ struct RewriteCommand: ParsableCommand {
 
   @Flag(help: "Bring operators of exporters back to canonical ones, such as attention.")
   var recognize = false
+
+  @Flag(help: "Join operators into fewer ones of this project's own domain, as a run does.")
+  var fuse = false
 
   @Option(
     help: ArgumentHelp(
@@ -50,6 +54,12 @@ struct RewriteCommand: ParsableCommand {
   var wrt: [String] = []
 
   @Option(
+    help: ArgumentHelp(
+      "Compute these scopes a second time for the gradient, which then needs less memory: a pattern such as "
+        + "'unet/*_blocks.*/*', or auto; repeat it for several.", valueName: "scope"))
+  var checkpointBlocks: [String] = []
+
+  @Option(
     name: .customLong("keep"),
     help: ArgumentHelp(
       "Keep this output or inner value as an output; repeat it for several.", valueName: "value"))
@@ -60,6 +70,9 @@ struct RewriteCommand: ParsableCommand {
   func validate() throws {
     if gradient == nil, !wrt.isEmpty { throw ValidationError("--wrt needs --gradient") }
     if gradient != nil, wrt.isEmpty { throw ValidationError("--gradient needs --wrt") }
+    if gradient == nil, !checkpointBlocks.isEmpty {
+      throw ValidationError("--checkpoint-blocks needs --gradient")
+    }
     if let score, score < 2 { throw ValidationError("--score: \(score) is not at least 2") }
     _ = try TrainingLoss(loss)
   }
@@ -68,9 +81,11 @@ struct RewriteCommand: ParsableCommand {
     let loaded = try arguments.load(graph, needsWeights: false)
     var rewrites: [any GraphRewrite] = []
     if recognize || score != nil { rewrites.append(RuleSet.recognition) }
+    if fuse { rewrites.append(RuleSet.fusion) }
     let inputs = try inputTypes(loaded.graph)
     if let score { rewrites.append(try scoreNodes(score, inputs)) }
     if let gradient { rewrites.append(Gradient(of: gradient, wrt: wrt)) }
+    if let blocks = Recomputation(patterns: checkpointBlocks) { rewrites.append(blocks) }
     let made = rewrites.flatMap(\.makes)
     let outputs =
       kept.isEmpty && made.isEmpty
@@ -84,7 +99,7 @@ struct RewriteCommand: ParsableCommand {
       throw DataError("\(output): is not in the folder of \(graph), or above it")
     }
     if !home.isEmpty { result = try result.relocated(checkpoint: home) }
-    try GraphWriter.write(result.validated(.standard), to: output)
+    try GraphWriter.write(result.validated(.standard), to: output, operators: .standard)
     print("\(output): \(result.nodes.count) nodes, \(result.outputs.count) outputs")
   }
 

@@ -121,12 +121,14 @@ import Testing
         (attributes["left_window_size"], attributes["right_window_size"]) = (.int(2), .int(1))
       }
       if round % 6 == 4 { attributes["scale"] = .float(0.3) }
-      let forward = try NaiveRun.attention(inputs, attributes)
-      let (dY, dlse) = (random.tensor(forward.y.shape), random.tensor(forward.lse.shape))
-      let saved: [Tensor?] = [forward.y, forward.lse, dY, dlse]
-      try check(
-        "AttentionGradient", inputs + (round % 7 == 5 ? [nil, saved[1], nil, dlse] : saved), attributes,
-        wanted: [true, true, true], symbolic: round % 3 == 0 && packed)
+      if past == 0 {
+        let forward = try NaiveRun.attention(inputs, attributes)
+        let (dY, dlse) = (random.tensor(forward.y.shape), random.tensor(forward.lse.shape))
+        let saved: [Tensor?] = [forward.y, forward.lse, dY, dlse]
+        try check(
+          "AttentionGradient", inputs + (round % 7 == 5 ? [nil, saved[1], nil, dlse] : saved), attributes,
+          wanted: [true, true, true], symbolic: round % 3 == 0 && packed)
+      }
       if past > 0 {
         inputs += [
           random.tensor([batch, keyHeads, past, size]), random.tensor([batch, keyHeads, past, valueSize]),

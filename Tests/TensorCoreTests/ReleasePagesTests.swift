@@ -10,7 +10,8 @@ import Testing
   /// Pages of a mapped file that are in this process's memory.
   private func resident(_ tensor: Tensor) -> Int {
     let page = sysconf(Int32(_SC_PAGESIZE))
-    let text = (try? String(contentsOfFile: "/proc/self/smaps", encoding: .utf8)) ?? ""
+    let file = FileHandle(forReadingAtPath: "/proc/self/smaps")
+    let text = (try? file?.readToEnd()).flatMap { String(decoding: $0, as: UTF8.self) } ?? ""
     let start = String(UInt(bitPattern: tensor.storage.base), radix: 16)
     guard let area = text.range(of: "\n\(start)-") ?? text.range(of: "\(start)-"),
       let line = text[area.upperBound...].range(of: "Rss:"),

@@ -2,10 +2,10 @@
 
     python check_functions.py --bin ../../.build/release [CHECKPOINT…]
 
-Small graphs of nodes of domain dsd are made, without functions. `dsd export` writes them again: what it writes must
+Small graphs of nodes of domain dsd are made, without functions. `dsd rewrite` writes them again: what it writes must
 pass the checker's full check, run in ONNX Runtime by its functions, and give what dsd-run gives from its own kernels.
 Written once more, from the file with functions, it must be the same file. Each CHECKPOINT folder with a graph.pb is
-exported with --fuse and its attention nodes' log-sum-exp as further outputs, and compared in the same way.
+written with --recognize --fuse and its attention nodes' log-sum-exp as further outputs, and compared in the same way.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def compare(label, program, exported, given):
 
 
 def export(args, source, target, *options):
-  subprocess.run([args.bin / "dsd", "export", source, "-o", target, *options], check=True, stdout=subprocess.DEVNULL)
+  subprocess.run([args.bin / "dsd", "rewrite", source, "-o", target, *options], check=True, stdout=subprocess.DEVNULL)
 
 
 def check_own(args, folder, opset):
@@ -141,7 +141,7 @@ def check_unknown(args, folder):
 
 def check_checkpoint(args, checkpoint):
   exported, probed = checkpoint / "exported.tmp.onnx", checkpoint / "probed.tmp.onnx"
-  export(args, checkpoint / "graph.pb", exported, "--fuse")
+  export(args, checkpoint / "graph.pb", exported, "--recognize", "--fuse")
   model = onnx.load(exported, load_external_data=False)
   count = 0
   for node in model.graph.node:

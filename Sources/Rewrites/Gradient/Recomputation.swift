@@ -7,7 +7,7 @@ import GraphIR
 /// the scope `recomputed`; their inputs pass through `dsd.After`, which keeps them from being merged with the
 /// originals. The arithmetic is the same, and so are the results, bit for bit.
 public struct Recomputation: GraphRewrite {
-  public let name = "recomputation"
+  public var name: String { "recomputation" }
   private let block: @Sendable ([String]) -> String?
 
   /// Blocks are the outermost scopes that match one of the patterns.
@@ -20,6 +20,12 @@ public struct Recomputation: GraphRewrite {
       }
       return nil
     }
+  }
+
+  /// Patterns as a command line gives them, or `auto` for ``automatic``; nil when there are none.
+  public init?(patterns: [String]) {
+    if patterns.isEmpty { return nil }
+    self = patterns == ["auto"] ? .automatic : Recomputation(blocks: patterns.map { Glob($0) })
   }
 
   private init(_ block: @escaping @Sendable ([String]) -> String?) { self.block = block }

@@ -71,11 +71,12 @@ struct RecomputedBlock {
         names[value] = view
       }
       for value in node.outputs where !value.isEmpty { names[value] = names[value] ?? fresh(value) }
-      node.name = fresh(node.name)
-      // A copy is no layer that anything would select.
-      node.metadata = [:]
       node.inputs = node.inputs.map { names[$0] ?? $0 }
       node.outputs = node.outputs.map { names[$0] ?? $0 }
+      // Nodes are mostly called as their first output.
+      node.name = nodes[position].outputs.first == node.name ? node.outputs[0] : fresh(node.name)
+      // A copy is no layer that anything would select.
+      node.metadata = [:]
       added.append(node)
     }
 

@@ -143,7 +143,7 @@ struct FusedGradientTests {
       }.contains("with respect to its mask"))
     #expect(
       message(heads, wrt: ["q"]) { $0.emit("Attention", [Value("q"), Value("k"), Value("k")], outputs: 4) }
-        .contains("through output qk_matmul_output"))
+        .contains("through output present_key"))
     #expect(
       message(["x": [2, 3], "s": [2, 3]], wrt: ["x"]) { [$0.LayerNormalization(Value("x"), Value("s"))] }
         .contains("differs between rows"))
