@@ -1,10 +1,10 @@
 """Checks pipeline graphs written by `dsd import` with onnx's checker and ONNX Runtime.
 
-    python check_graph.py --bin ../../.build/release CHECKPOINT…
+    python check_graph.py --bin ../../.build/release [--adapter lora:4] CHECKPOINT…
 
 Each CHECKPOINT folder is imported; its graph must pass the checker's full check, load in ONNX Runtime with its
 weights in the checkpoint's safetensors files, and give what dsd-run gives, at batch 1 and 2, within 2e-5 of
-the peak of every output.
+the peak of every output. With --adapter the same is done for the graph with such adapters of random values in it.
 """
 
 import argparse
@@ -34,6 +34,8 @@ def feeds(model, batch, pipeline):
       result[info.name] = random.integers(0, 1000, shape)
     elif info.name.startswith("input_ids"):
       result[info.name] = random.integers(0, 1000, shape)
+    elif info.name == "prompt_class":
+      result[info.name] = random.integers(0, 2, shape)
     elif info.name == "time_ids":
       result[info.name] = np.tile(np.array([[size, size, 0, 0, size, size]], np.float32), (batch, 1))
     else:
@@ -53,15 +55,29 @@ def ours(program, graph, inputs, names):
     return [np.load(f"{scratch}/out-{name}.npy") for name in names]
 
 
+def adapted(program, checkpoint, specs):
+  """The checkpoint's graph with adapters of random values, in a file of its own."""
+  command = [program, "rewrite", checkpoint / "graph.pb", "-o", checkpoint / "adapted.pb"]
+  for number, spec in enumerate(specs):
+    file = checkpoint / f"adapter-{number}.safetensors"
+    subprocess.run([program, "adapter", checkpoint / "graph.pb", spec, "-o", file, "--deviation", "0.2"], check=True, stdout=subprocess.DEVNULL)
+    command += ["--adapter", file]
+  subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+  return checkpoint / "adapted.pb"
+
+
 def main():
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("checkpoints", nargs="+", type=pathlib.Path)
   parser.add_argument("--bin", type=pathlib.Path, required=True)
+  parser.add_argument("--adapter", action="append", default=[], help="what dsd adapter calls it; may be repeated")
   args = parser.parse_args()
   failures = 0
   for checkpoint in args.checkpoints:
     subprocess.run([args.bin / "dsd", "import", checkpoint], check=True, stdout=subprocess.DEVNULL)
     graph = checkpoint / "graph.pb"
+    if args.adapter:
+      graph = adapted(args.bin / "dsd", checkpoint, args.adapter)
     onnx.checker.check_model(str(graph), full_check=True)
     model = onnx.load(graph, load_external_data=False)
     pipeline = json.loads(next(p.value for p in model.metadata_props if p.key == "dsd.pipeline"))

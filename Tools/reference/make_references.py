@@ -160,9 +160,9 @@ class Model:
 
 
 @torch.no_grad()
-def compute(folder, images, captions=CAPTIONS, timesteps=TIMESTEPS, seed=0, layers=None):
+def compute(folder, images, captions=CAPTIONS, timesteps=TIMESTEPS, seed=0, layers=None, model=None):
   """Returns (arrays, noise, report) for one checkpoint; index 0 of every text axis is the empty caption."""
-  model = Model(folder)
+  model = model or Model(folder)
   texts = ["", *captions]
   edge = model.unet.config.sample_size
   torch.manual_seed(seed)

@@ -9,7 +9,7 @@ public struct AdapterFile {
   static let kindKey = "dsd.adapter"
   static let versionKey = "dsd.adapter_version"
   /// The digest of the weights that the adapter was trained on.
-  static let digestKey = "dsd.weights"
+  static let digestKey = "dsd.trained_on"
   static let version = "1"
 
   public let path: String
@@ -44,7 +44,9 @@ public struct AdapterFile {
         let lora = try LoRAFile(file, modules: LoRA.modules(of: graph, .standard))
         let adapted = try LoRA(layers: lora.layers).attached(to: graph, .standard) { tensor in
           guard let value = lora.tensors[tensor.key] else { throw DataError("has no tensor '\(tensor.key)'") }
-          return value
+          // Files have matrices and the weights of 1×1 convolutions for each other.
+          let fits = value.shape == Array(tensor.shape.prefix(2)) && value.count == Shape.count(tensor.shape)
+          return fits ? value.reshaped(tensor.shape) : value
         }
         return adapted
       default: throw DataError("adapters of kind '\(kind)' are not known")

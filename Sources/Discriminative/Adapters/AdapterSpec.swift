@@ -1,12 +1,13 @@
 import Rewrites
 
-/// An adapter as a command line says it: `prompt-tokens:8`, `kv-tokens:4`, `lora:4,targets=q+v,layers=both`.
+/// An adapter as a command line says it: `prompt-tokens:8`, `prompt-tokens:4,classes=dog+cat`,
+/// `kv-tokens:4`, `lora:4,targets=q+v,layers=both`.
 public struct AdapterSpec: Sendable {
   public let adapter: any Adapter
 
   /// Names and options, for help texts.
   public static let forms =
-    "prompt-tokens:N, kv-tokens:N, lora:RANK[,alpha=A][,targets=q+k+v+out][,layers=cross|self|both]"
+    "prompt-tokens:N[,classes=A+B+…], kv-tokens:N, lora:RANK[,alpha=A][,targets=q+k+v+out][,layers=cross|self|both]"
 
   /// - Throws: `UsageError` for anything else.
   public init(_ text: String) throws {
@@ -18,7 +19,10 @@ public struct AdapterSpec: Sendable {
     }
     let options = try AdapterSpec.options(pieces.dropFirst(), of: parts[0])
     switch parts[0] {
-    case "prompt-tokens": adapter = PromptTokens(count: number)
+    case "prompt-tokens":
+      // Captions that name no class, such as the empty one, have vectors of their own.
+      let classes = options["classes"].map { [""] + $0.split(separator: "+").map(String.init) }
+      adapter = PromptTokens(count: number, classes: classes ?? [])
     case "kv-tokens": adapter = KeyValueTokens(count: number)
     case "lora": adapter = try AdapterSpec.lora(number, options)
     default: throw UsageError("'\(text)' is none of \(AdapterSpec.forms)")
@@ -26,7 +30,7 @@ public struct AdapterSpec: Sendable {
   }
 
   private static func options(_ pieces: some Collection<String>, of name: String) throws -> [String: String] {
-    let known = name == "lora" ? ["alpha", "targets", "layers"] : []
+    let known = ["lora": ["alpha", "targets", "layers"], "prompt-tokens": ["classes"]][name] ?? []
     var options: [String: String] = [:]
     for piece in pieces {
       let pair = piece.split(separator: "=", maxSplits: 1).map(String.init)

@@ -28,7 +28,7 @@ struct LoRAFile {
         throw DataError("'\(name)': the graph has no linear layer of that name")
       }
       if factors[module] == nil { order.append(module) }
-      let value = try file.floats(name)
+      let value = key.part == .alpha ? try file.tensor(name).converted(to: .float32) : try file.floats(name)
       if factors[module, default: [:]].updateValue(value, forKey: key.part) != nil {
         throw DataError("'\(name)': a second tensor for '\(module)'")
       }

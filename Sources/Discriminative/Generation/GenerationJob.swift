@@ -14,7 +14,7 @@ public final class GenerationJob {
   public let latentShape: [Int]
 
   private let plans: GenerationPlans
-  private let tokenizers: [(input: String, length: Int, tokenizer: CLIPTokenizer)]
+  private let tokenizers: PipelineTokenizers
   private let timeIDs: Tensor?
   /// Encodings by caption.
   private var encoded: [String: Encoding] = [:]
@@ -57,13 +57,10 @@ public final class GenerationJob {
     } else {
       timeIDs = nil
     }
-    tokenizers = try description.tokenizers.map { spec in
-      let tokenizer = try CLIPTokenizer(folder: "\(tokenizerFolder)/\(spec.folder)")
-      return (spec.input, spec.maxLength, tokenizer)
-    }
+    tokenizers = try PipelineTokenizers(description, of: graph, folder: tokenizerFolder)
     do {
       plans = try GenerationPlans(
-        graph, description, latentShape: latentShape,
+        graph, description, texts: tokenizers.types, latentShape: latentShape,
         hasWholeTimesteps: sampler.timesteps.allSatisfy { $0 == $0.rounded() }, pool: pool)
     } catch let error as DataError where options.size != nil {
       throw error.at("--size \(width)x\(height)")
@@ -147,9 +144,7 @@ public final class GenerationJob {
   private func encoding(of text: String) throws -> Encoding {
     if let known = encoded[text] { return known }
     var ids: [String: Tensor] = [:]
-    for (input, length, tokenizer) in tokenizers {
-      ids[input] = Tensor(try tokenizer.ids(for: text, length: length), shape: [1, length])
-    }
+    for (input, own) in try tokenizers.ids(text) { ids[input] = Tensor(own, shape: [1, own.count]) }
     let outputs = try plans.encoder.run(ids)
     guard let states = outputs["encoder_hidden_states"] else { throw DataError("the text has no states") }
     let encoding = Encoding(states: states, pooled: outputs["pooled_text"])

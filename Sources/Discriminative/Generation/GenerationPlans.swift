@@ -17,11 +17,13 @@ struct GenerationPlans {
   /// The element type of the denoiser's input `timestep`.
   private let timestepType: DType
 
-  /// - Parameter hasWholeTimesteps: whether every timestep is a whole number.
+  /// - Parameters:
+  ///   - texts: types of the inputs that come from a caption.
+  ///   - hasWholeTimesteps: whether every timestep is a whole number.
   /// - Throws: `DataError` when the graph lacks a part or cannot have this size.
   init(
-    _ graph: Graph, _ description: PipelineDescription, latentShape: [Int], hasWholeTimesteps: Bool,
-    pool: ThreadPool
+    _ graph: Graph, _ description: PipelineDescription, texts: [String: TensorType], latentShape: [Int],
+    hasWholeTimesteps: Bool, pool: ThreadPool
   ) throws {
     let isXL = description.kind == .sdxl
     let states = ["encoder_hidden_states"] + (isXL ? ["pooled_text"] : [])
@@ -36,8 +38,7 @@ struct GenerationPlans {
         rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool)
     }
 
-    let ids = description.tokenizers.map { ($0.input, TensorType(.int64, [1, $0.maxLength])) }
-    let text = try prepare(graph, Dictionary(uniqueKeysWithValues: ids), states)
+    let text = try prepare(graph, texts, states)
     encoder = try Plan(text)
 
     let latent = TensorType(.float32, latentShape)

@@ -53,6 +53,9 @@ public struct MatchingPlan {
     for tokenizer in description.tokenizers {
       types[tokenizer.input] = TensorType(.int64, [1, tokenizer.maxLength])
     }
+    if description.axes[PromptTokens.classInput] != nil {
+      types[PromptTokens.classInput] = TensorType(.int64, [1, 1])
+    }
     if description.timeIDs != nil { types["time_ids"] = TensorType(.float32, [1, 6]) }
     if options.latent == .sample { types[SampleLatent.input] = latentType }
     return types

@@ -1,10 +1,11 @@
 import GraphIR
 
-/// y = x · W (+ b) over the last axis with a constant weight, however the graph writes it.
+/// y = x · W (+ b) with a constant weight, over the last axis or, as a 1×1 convolution, over the channels.
 struct LinearLayer: Equatable {
-  /// `[…, input]`
+  let isConvolution: Bool
+  /// `[…, input]`, or `[batch, input, height, width]`.
   let x: String
-  /// `[…, output]`, with the bias where there is one.
+  /// `[…, output]`, or `[batch, output, height, width]`, with the bias where there is one.
   let y: String
   let input: Int
   let output: Int
@@ -12,7 +13,8 @@ struct LinearLayer: Equatable {
   let weight: String?
 }
 
-/// Finds linear layers: MatMul or Gemm with a constant matrix, `dsd.Linear`, each with the bias behind it.
+/// Finds linear layers: MatMul or Gemm with a constant matrix and `dsd.Linear`, each with the bias behind it, and 1×1
+/// convolutions.
 struct LinearLayers {
   private let graph: Graph
   private let types: [String: TensorType]
@@ -76,8 +78,10 @@ struct LinearLayers {
 
   private func layer(of node: Node) -> LinearLayer? {
     guard let x = node.inputs.first, node.inputs.count > 1, node.outputs.count == 1, !constants.contains(x),
-      constants.contains(node.inputs[1]), let shape = types[node.inputs[1]]?.concreteShape, shape.count == 2
+      constants.contains(node.inputs[1]), let shape = types[node.inputs[1]]?.concreteShape
     else { return nil }
+    if node.op == "Conv", node.domain.isEmpty { return convolution(node, shape) }
+    guard shape.count == 2 else { return nil }
     func flag(_ name: String) -> Bool { node.attributes[name].map { $0 != .int(0) } ?? false }
     let isTransposed: Bool
     switch (node.domain, node.op) {
@@ -87,8 +91,21 @@ struct LinearLayers {
     default: return nil
     }
     return LinearLayer(
-      x: x, y: withAdditions(node.outputs[0], width: shape[isTransposed ? 0 : 1]),
+      isConvolution: false, x: x, y: withAdditions(node.outputs[0], width: shape[isTransposed ? 0 : 1]),
       input: shape[isTransposed ? 1 : 0], output: shape[isTransposed ? 0 : 1],
+      weight: initializer(behind: node.inputs[1]))
+  }
+
+  private func convolution(_ node: Node, _ weight: [Int]) -> LinearLayer? {
+    func isAll(_ name: String, _ value: Int) -> Bool {
+      guard case .ints(let list)? = node.attributes[name] else { return true }
+      return list.allSatisfy { $0 == value }
+    }
+    guard weight.count == 4, weight[2] == 1, weight[3] == 1, isAll("strides", 1), isAll("pads", 0),
+      [nil, .int(1)].contains(node.attributes["group"]), types[node.inputs[0]]?.rank ?? 4 == 4
+    else { return nil }
+    return LinearLayer(
+      isConvolution: true, x: node.inputs[0], y: node.outputs[0], input: weight[1], output: weight[0],
       weight: initializer(behind: node.inputs[1]))
   }
 

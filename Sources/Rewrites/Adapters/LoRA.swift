@@ -1,7 +1,7 @@
 import GraphIR
 
-/// Low-rank adaptation of linear layers (arXiv 2106.09685): y becomes y + scale · B (A x) with A `[rank, input]` and
-/// B `[output, rank]`.
+/// Low-rank adaptation of linear layers and 1×1 convolutions (arXiv 2106.09685): y becomes y + scale · B (A x) with A `[rank, input]` and
+/// B `[output, rank]`, for convolutions with two more axes of 1.
 public struct LoRA: Adapter {
   /// The linear layers of an attention.
   public enum Projection: String, Sendable, CaseIterable {
@@ -76,19 +76,25 @@ public struct LoRA: Adapter {
     let scope = layer.module.replacingFirst(".", with: "/")
     try builder.scope(scope) {
       try builder.change(linear.y) { y in
+        let tail = linear.isConvolution ? [1, 1] : []
         let a = try builder.learn(
-          "lora_A", key: "\(layer.module).lora_A.weight", [layer.rank, linear.input],
+          "lora_A", key: "\(layer.module).lora_A.weight", [layer.rank, linear.input] + tail,
           // torch's kaiming_uniform_ with a = √5, peft's start.
           .uniform(bound: 1 / Float(linear.input).squareRoot()), as: dtype)
         let b = try builder.learn(
-          "lora_B", key: "\(layer.module).lora_B.weight", [linear.output, layer.rank], .zeros, as: dtype)
-        let swap: [String: Attribute] = ["perm": .ints([1, 0])]
-        var low = g.MatMul(Value(linear.x), g.Transpose(a, attributes: swap))
+          "lora_B", key: "\(layer.module).lora_B.weight", [linear.output, layer.rank] + tail, .zeros,
+          as: dtype)
+        func apply(_ weight: Value, to x: Value) -> Value {
+          linear.isConvolution
+            ? g.Conv(x, weight)
+            : g.MatMul(x, g.Transpose(weight, attributes: ["perm": .ints([1, 0])]))
+        }
+        var low = apply(a, to: Value(linear.x))
         if layer.scale != 1 {
           let scale = g.constant(Tensor(scalar: layer.scale).converted(to: dtype), "scale")
           low = g.Mul(low, scale)
         }
-        return g.Add(y, g.MatMul(low, g.Transpose(b, attributes: swap)))
+        return g.Add(y, apply(b, to: low))
       }
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import GraphIR
 
 /// Learned vectors behind the start token of every caption, inside the token embedding of each text encoder.
@@ -5,9 +6,16 @@ import GraphIR
 /// With k vectors the caption moves k positions to the right and is cut at the encoder's length. Its end token
 /// stays: where it would be cut off, it takes the last position. The graph does this to ordinary ids, so that
 /// whatever follows them, such as the place of the pooled state, follows.
+///
+/// All captions share the vectors, or each class has its own; then the graph has an input that tells the class of
+/// each caption.
 public struct PromptTokens: Adapter {
   /// The graph's metadata that tells by how many positions captions are moved.
   public static let metadataKey = "dsd.prompt_tokens"
+  /// The input that tells classes: int64 `[batch, 1]`.
+  public static let classInput = "prompt_class"
+  /// The graph's metadata that names the classes, a JSON list.
+  static let classesKey = "dsd.prompt_classes"
 
   public let kind = "prompt-tokens"
   /// k
@@ -16,8 +24,12 @@ public struct PromptTokens: Adapter {
   /// for, or else the highest id of a caption.
   public let endTokens: [String: Int]
 
-  public init(count: Int, endTokens: [String: Int] = [:]) {
+  /// The names of the classes; empty when all captions share the vectors.
+  public let classes: [String]
+
+  public init(count: Int, classes: [String] = [], endTokens: [String: Int] = [:]) {
     self.count = count
+    self.classes = classes
     self.endTokens = endTokens
   }
 
@@ -29,6 +41,16 @@ public struct PromptTokens: Adapter {
       throw DataError("metadata '\(metadataKey)': '\(text)' is not a number of positions")
     }
     return count
+  }
+
+  /// The classes of a graph with prompt tokens for each class; empty in others.
+  /// - Throws: `DataError` when the metadata is malformed.
+  public static func classes(of graph: Graph) throws -> [String] {
+    guard let text = graph.metadata[classesKey] else { return [] }
+    guard let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
+      throw DataError("metadata '\(classesKey)': a list of names expected")
+    }
+    return names
   }
 
   /// The name of an embedding's learned tensor in adapters' files.
@@ -44,6 +66,7 @@ public struct PromptTokens: Adapter {
       let builder = try AdapterBuilder(graph, operators, kind: kind, values: values)
       let source = builder.g.graph
       var endTokens = endTokens
+      if !classes.isEmpty { try addClassInput(builder) }
       for embedding in try TokenEmbedding.all(in: source, builder.types) {
         // The start, the learned ones and the end.
         guard count >= 1, count <= embedding.positions - 2 else {
@@ -58,7 +81,7 @@ public struct PromptTokens: Adapter {
         }
       }
       builder.g.edit { $0.metadata[PromptTokens.metadataKey] = "\(count)" }
-      return try builder.finished(PromptTokens(count: count, endTokens: endTokens))
+      return try builder.finished(PromptTokens(count: count, classes: classes, endTokens: endTokens))
     }
   }
 
@@ -91,18 +114,60 @@ public struct PromptTokens: Adapter {
     }
   }
 
+  private func addClassInput(_ builder: AdapterBuilder) throws {
+    let graph = builder.g.graph
+    guard !graph.allNames.contains(PromptTokens.classInput) else {
+      throw DataError("prompt tokens: the graph has a value '\(PromptTokens.classInput)' of its own")
+    }
+    guard Set(classes).count == classes.count else {
+      throw DataError("prompt tokens: a class is named twice")
+    }
+    builder.g.input(PromptTokens.classInput, .int64, ["batch", 1])
+    let names = String(decoding: try JSONEncoder().encode(classes), as: UTF8.self)
+    builder.g.edit {
+      $0.metadata[PromptTokens.classesKey] = names
+      $0.describeTextInput(PromptTokens.classInput)
+    }
+  }
+
   /// Puts the learned vectors into their places.
   private func fill(_ embedding: TokenEmbedding, _ builder: AdapterBuilder) throws {
     let g = builder.g
     let positions = embedding.positions
     try builder.change(embedding.output) { tokens in
-      let learned = try builder.learn(
-        "prompt_tokens", key: PromptTokens.key(embedding), [count, embedding.width],
+      let isShared = classes.isEmpty
+      var vectors = try builder.learn(
+        "prompt_tokens", key: PromptTokens.key(embedding),
+        (isShared ? [] : [classes.count]) + [count, embedding.width],
         .normal(deviation: 0.02), as: builder.types[embedding.output]?.dtype ?? .float32)
-      let padded = g.Pad(learned, g.ints([1, 0, positions - 1 - count, 0], "pads"))
+      var (before, after) = ([1, 0], [positions - 1 - count, 0])
+      if !isShared {
+        let own = g.Gather(vectors, Value(PromptTokens.classInput), attributes: ["axis": .int(0)])
+        vectors = g.Reshape(own, g.ints([-1, count, embedding.width]))
+        (before, after) = ([0] + before, [0] + after)
+      }
+      let padded = g.Pad(vectors, g.ints(before + after, "pads"))
       let isOwn = (0..<positions).map { $0 == 0 || $0 > count }
       let mask = g.constant(Tensor(isOwn, shape: [positions, 1]), "is_own")
       return g.Where(mask, tokens, padded)
     }
+  }
+}
+
+extension Graph {
+  /// Notes in a pipeline's description that an input goes with the caption.
+  fileprivate mutating func describeTextInput(_ name: String) {
+    let key = "dsd.pipeline"
+    guard let text = metadata[key],
+      var description = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
+      var axes = description["axes"] as? [String: Any]
+    else { return }
+    axes[name] = "text"
+    description["axes"] = axes
+    let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? JSONSerialization.data(withJSONObject: description, options: options) else {
+      return
+    }
+    metadata[key] = String(decoding: data, as: UTF8.self)
   }
 }

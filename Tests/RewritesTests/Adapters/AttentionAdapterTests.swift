@@ -114,6 +114,23 @@ import Testing
       Comparison.relativeToPeak(try output(second.graph, inputs()), try output(expected, inputs())) < 2e-6)
   }
 
+  @Test func convolutionsOfOnePixelAreLinear() throws {
+    let g = GraphBuilder()
+    var random = Seeded(12)
+    let x = g.input("image", .float32, ["batch", 3, 2, 2])
+    let weight = g.weight("unet/proj_in.weight", Initializer(random.tensor([4, 3, 1, 1])))
+    g.output(
+      g.Conv(x, weight, g.weight("unet/proj_in.bias", Initializer(random.tensor([4])))), as: "y",
+      TensorType(.float32, ["batch", 4, 2, 2]))
+    let graph = g.graph
+    let layer = LoRA.Layer(module: "unet.proj_in", rank: 2, scale: 0.5)
+    let adapted = try LoRA(layers: [layer]).attached(to: graph, .standard, values: self.random(13))
+    #expect(adapted.learned.map(\.shape) == [[2, 3, 1, 1], [4, 2, 1, 1]])
+    let input = ["image": random.tensor([2, 3, 2, 2])]
+    let expected = try output(merged(graph, adapted, scale: 0.5), input)
+    #expect(Comparison.relativeToPeak(try output(adapted.graph, input), expected) < 2e-6)
+  }
+
   @Test func layersThatAreNotThereAreNamed() throws {
     let layer = LoRA.Layer(module: "unet.mid_block.to_q", rank: 1, scale: 1)
     let error = #expect(throws: DataError.self) {
