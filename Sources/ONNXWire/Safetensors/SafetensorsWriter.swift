@@ -6,9 +6,10 @@ public enum SafetensorsWriter {
   /// aligned for its type.
   ///
   /// The header is padded to a multiple of 8 bytes. Metadata is sorted: the same content gives the same file.
+  /// - Parameter sync: waits until the bytes are on the disk before the file takes its name.
   /// - Throws: `DataError` that names the file: a name given twice, or nothing can be written there.
   public static func write(
-    _ tensors: [(String, Tensor)], metadata: [String: String] = [:], to path: String
+    _ tensors: [(String, Tensor)], metadata: [String: String] = [:], to path: String, sync: Bool = false
   ) throws {
     var names: Set<String> = []
     var parts: [String] = []
@@ -41,7 +42,7 @@ public enum SafetensorsWriter {
     guard header.count <= SafetensorsFile.headerLimit else {
       throw DataError("\(path): cannot be written: the header would be too large")
     }
-    try AtomicFile.write(to: path) { writer in
+    try AtomicFile.write(to: path, sync: sync) { writer in
       try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try writer.append($0) }
       try writer.append(header)
       for (_, tensor) in ordered {
