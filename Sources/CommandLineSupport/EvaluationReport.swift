@@ -57,7 +57,8 @@ public struct EvaluationReport {
       if section.choices[1] > 5 { header.append("R@5") }
     }
     let rows = table.choices.enumerated().map { place, choice in
-      var row = [choice.terms.rawValue, choice.variant?.description ?? "", choice.layers?.name ?? ""]
+      let way = choice.head.map { "head \($0.head.name)" } ?? choice.variant?.description ?? ""
+      var row = [choice.terms.rawValue, way, choice.layers?.name ?? ""]
       for section in group.directions {
         let result = section.results[place]
         row += [EvaluationReport.interval(result?.accuracy), result.map { "\($0.ties)" } ?? "–"]

@@ -17,6 +17,9 @@ public struct MatchingArguments: ParsableArguments {
   )
   public var normalize = Normalization.none
 
+  @Option(help: ArgumentHelp("Score with a head: a name (dsd head) or a graph file.", valueName: "head"))
+  public var head: String?
+
   public init() {}
 
   /// The job's options; a hook's own options win.

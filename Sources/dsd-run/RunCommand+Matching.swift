@@ -20,27 +20,61 @@ extension RunCommand {
     var options = try matching.options(scoring)
     if scoring == nil { options.terms = nil }
     let maps = try mapping?.makeAttentionMap(layers: matching.layers.map { LayerSelection($0) } ?? .all)
+    let head = try head(scoring, &options)
+    let attentionHeads = head.flatMap {
+      $0.reads.contains(.heads) ? AttentionHeads(selection: options.layers) : nil
+    }
     options.includesEmptyCaption = maps?.hook.needsEmptyCaption ?? false
     try options.check(images: image.count)
     let images = try image.map { try RGBImage(contentsOf: $0) }
     let loaded = try arguments.load(path)
     let description = try PipelineDescription(from: loaded.graph)
+    try head?.check(loaded.graph)
     let (extra, captures) = try makeHooks(hooks)
     let size = description.imageSize
     let job = try MatchingJob(
       loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
-      hooks: (maps.map { [$0.hook] } ?? []) + extra, pool: arguments.pool(),
+      hooks: (maps.map { [$0.hook] } ?? []) + (attentionHeads.map { [$0] } ?? []) + extra,
+      pool: arguments.pool(),
       pixels: { images[$0].tensor(width: size, height: size) })
     for capture in captures { try capture.checkSelection() }
-    let result = try job.run(progress: Terminal.progress(scoring == nil ? "mapping" : "scoring"))
+    if let head {
+      let layers = options.terms != .bias ? job.score.layers : attentionHeads?.layers ?? []
+      try head.check(
+        timesteps: job.timesteps, layers: layers.map(\.name), terms: options.terms ?? .both)
+    }
+    var result = try job.run(progress: Terminal.progress(scoring == nil ? "mapping" : "scoring"))
     for capture in captures { try capture.finish() }
     if let maps { try write(maps, images, prints: scoring == nil) }
+    if let head {
+      let terms = try HeadTerms(job, heads: attentionHeads)
+      result.rescore(try HeadRunner(head).scores(terms), head: head.name)
+    }
     guard scoring != nil else { return }
     if result.hasUnusableScores { Terminal.note("note: some scores are infinite or not a number") }
     for tied in result.tiedImages {
       Terminal.note("note: \(result.images[tied]): several captions share the best score; the first is named")
     }
     print(json ? try result.json() : MatchingReport.table(result))
+  }
+
+  /// The head to score with, and what it needs of the job.
+  private func head(_ scoring: HookSpec?, _ options: inout MatchingOptions) throws -> Head? {
+    guard let name = matching.head else { return nil }
+    guard scoring != nil else { throw ValidationError("--head needs --hook attn-score") }
+    let head = try Head(name)
+    options.values = head.values
+    if let layers = head.layers {
+      guard matching.layers == nil, scoring?["layers"] == nil else {
+        throw ValidationError("--layers: head '\(head.name)' has layers of its own")
+      }
+      options.layers = .matching(layers.map { Glob($0) })
+    }
+    if head.reads.contains(.heads), options.officialCompat || options.normalize != .none {
+      throw ValidationError(
+        "--head \(head.name): --official-compat and --normalize do not reach attention heads one by one")
+    }
+    return head
   }
 
   /// Writes the maps of every image and caption.

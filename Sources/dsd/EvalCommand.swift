@@ -48,6 +48,11 @@ struct EvalCommand: ParsableCommand {
         + "default official and all.", valueName: "layers"))
   var layers: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "A head to score with as well: a name or a graph file; repeat it for several.", valueName: "head"))
+  var head: [String] = []
+
   @OptionGroup(title: "Sweep") var sweep: SweepArguments
 
   @Option(
@@ -91,21 +96,13 @@ struct EvalCommand: ParsableCommand {
       if !options.variants.contains(variant) { options.variants.append(variant) }
     }
     if !layers.isEmpty { options.layers = layers.map { ($0, LayerSelection($0)) } }
+    options.heads = try head.map { try Head($0) }
     options.threads = arguments.threadCount
     return options
   }
 
   private func chosenItems() throws -> [EvaluationItem] {
-    var chosen = try ItemReader.read(path: items)
-    if let tasks {
-      let wanted = tasks.split(separator: ",").map(String.init)
-      var known: [String] = []
-      for item in chosen where !known.contains(item.task) { known.append(item.task) }
-      if let missing = wanted.first(where: { !known.contains($0) }) {
-        throw DataError("--tasks: \(items) has no task '\(missing)'; it has \(known.joined(separator: ", "))")
-      }
-      chosen = chosen.filter { wanted.contains($0.task) }
-    }
+    var chosen = try ItemArguments.read(items, tasks: tasks)
     if let limit {
       var taken: [String: Int] = [:]
       chosen = chosen.filter { item in
@@ -113,7 +110,6 @@ struct EvalCommand: ParsableCommand {
         return taken[item.task]! <= limit
       }
     }
-    guard !chosen.isEmpty else { throw DataError("--tasks: none is named") }
     return chosen
   }
 

@@ -66,7 +66,7 @@ import Testing
     var missed: [String] = []
     for (place, item) in evaluation.items.enumerated() {
       let terms = try #require(evaluation.terms(of: place))
-      let scores = try #require(bias.scores(terms))[0]
+      let scores = try #require(try bias.scores(terms))[0]
       let best = try #require(scores.indices.max { scores[$0] < scores[$1] })
       if best != item.right[0].text { missed.append("\(item.id): \(item.texts[best])") }
     }

@@ -11,6 +11,8 @@ public final class Evaluation {
   public let timesteps: [Int]
   /// Names of the cross-attention layers; empty when the attention term is not asked for.
   public let layers: [String]
+  /// How many attention heads each layer has, where they are kept one by one.
+  public let headCounts: [Int]
   /// The table's rows.
   public let choices: [ScoreChoice]
   /// How many items ran beside each other.
@@ -45,6 +47,10 @@ public final class Evaluation {
       do { return try key.hex(item) } catch let error as DataError { throw error.at(item.place) }
     }
 
+    for head in options.heads { try head.check(graph) }
+    if results != nil, let value = options.values.first {
+      throw DataError("a head reads the value '\(value)', which no file of results keeps: leave it out")
+    }
     let known = try results.flatMap { try ResultsFile.header(of: $0) }
     if known == nil {
       first = try EvaluationWorker(
@@ -52,22 +58,26 @@ public final class Evaluation {
     }
     let layers = known?.layers ?? first!.layers
     self.layers = layers
-    choices = try options.choices(layers: layers)
+    choices = try options.choices(layers: layers, timesteps: timesteps)
     if let results {
-      let wanted = try Evaluation.header(loaded, options, timesteps, layers)
+      let counts = options.shape.hasHeads ? known.map { $0.heads ?? [] } ?? first!.headCounts : nil
+      let wanted = try Evaluation.header(loaded, options, timesteps, layers, counts)
       let file = try ResultsFile(path: results, wanted: wanted)
       self.file = file
+      headCounts = file.header.heads ?? []
       shape = file.header.shape
       terms = file.terms
     } else {
       file = nil
+      headCounts = first!.headCounts ?? []
       shape = options.shape
       terms = [:]
     }
   }
 
   private static func header(
-    _ loaded: LoadedGraph, _ options: EvaluationOptions, _ timesteps: [Int], _ layers: [String]
+    _ loaded: LoadedGraph, _ options: EvaluationOptions, _ timesteps: [Int], _ layers: [String],
+    _ heads: [Int]?
   ) throws -> ResultsHeader {
     var graph = SHA256()
     try MappedFile.withBytes(of: loaded.path) { graph.update($0) }
@@ -81,7 +91,7 @@ public final class Evaluation {
       graph: graph.hex, weights: WeightDigest.hex(of: loaded.graph), timesteps: timesteps,
       seed: options.matching.seed, noise: noise, latent: options.matching.latent.rawValue,
       officialCompat: options.matching.officialCompat, score: (options.matching.terms ?? .both).rawValue,
-      shape: options.shape, layers: layers)
+      shape: options.shape, layers: layers, heads: heads)
   }
 
   /// Places of the items whose terms are not there yet, one for each key.
@@ -147,7 +157,16 @@ public final class Evaluation {
       guard let terms = terms[key] else { throw DataError("\(item.place): the item has not been run") }
       return (item: item, terms: terms)
     }
-    return EvaluationTable(answered, choices: choices)
+    return try EvaluationTable(answered, choices: choices, headCounts: headCounts)
+  }
+
+  /// What a head's row reads of all pairs of an item, image by image.
+  /// - Throws: `DataError` before `run` has been through.
+  public func headTerms(of place: Int, _ choice: ScoreChoice) throws -> HeadTerms {
+    guard let terms = terms(of: place) else {
+      throw DataError("\(items[place].place): the item has not been run")
+    }
+    return choice.headTerms(terms, headCounts: headCounts)
   }
 
   /// Passes of this many multiply-adds keep the threads of one pool busy; smaller ones do not.

@@ -47,8 +47,13 @@ public struct EvaluationTable: Sendable, Encodable {
   public let groups: [Group]
 
   /// Asks every item's questions.
-  /// - Parameter items: with their terms.
-  public init(_ items: [(item: EvaluationItem, terms: MatchingTerms)], choices: [ScoreChoice]) {
+  /// - Parameters:
+  ///   - items: with their terms.
+  ///   - headCounts: how many attention heads each layer has, where heads read them.
+  /// - Throws: `DataError` when a head cannot score.
+  public init(
+    _ items: [(item: EvaluationItem, terms: MatchingTerms)], choices: [ScoreChoice], headCounts: [Int] = []
+  ) throws {
     self.choices = choices
     var order: [Key] = []
     var members: [Key: [Int]] = [:]
@@ -61,10 +66,12 @@ public struct EvaluationTable: Sendable, Encodable {
     var tasks: [String] = []
     for key in order where !tasks.contains(key.task) { tasks.append(key.task) }
     let keys = tasks.flatMap { task in [false, true].map { Key(task: task, isHeldOut: $0) } }
-    groups = keys.compactMap { key in
+    groups = try keys.compactMap { key in
       guard let places = members[key] else { return nil }
       // Each direction's questions, `[choice][item]`; nil for a choice that means nothing somewhere.
-      let scored = choices.map { choice in places.map { (items[$0].item, choice.scores(items[$0].terms)) } }
+      let scored = try choices.map { choice in
+        try places.map { (items[$0].item, try choice.scores(items[$0].terms, headCounts: headCounts)) }
+      }
       let directions = Question.Direction.allCases.compactMap { direction in
         EvaluationTable.section(
           direction,
@@ -113,12 +120,16 @@ public struct EvaluationTable: Sendable, Encodable {
 
 extension ScoreChoice: Encodable {
   enum CodingKeys: String, CodingKey {
-    case term, pooling, positions, normalize, layers
+    case term, pooling, positions, normalize, layers, head
   }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(terms.rawValue, forKey: .term)
+    if let head {
+      try container.encode(head.head.name, forKey: .head)
+      try container.encodeIfPresent(layers?.name, forKey: .layers)
+    }
     guard let variant, let layers else { return }
     try container.encode(variant.variant.pooling.rawValue, forKey: .pooling)
     try container.encode(variant.variant.positions.rawValue, forKey: .positions)

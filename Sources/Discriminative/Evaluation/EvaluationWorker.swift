@@ -8,6 +8,8 @@ final class EvaluationWorker {
   private let shape: TermShape
   /// One for each variant.
   private let hooks: [AttentionScore]
+  /// Reads attention heads, where something asks for them.
+  private let heads: AttentionHeads?
   let images: ImageSource
 
   /// - Throws: `DataError` when the graph lacks what the terms need.
@@ -20,14 +22,17 @@ final class EvaluationWorker {
     hooks = shape.variants.map {
       AttentionScore(selection: .all, pooling: $0.pooling, positions: $0.positions)
     }
+    heads = shape.hasHeads ? AttentionHeads(selection: .all) : nil
     var matching = options.matching
+    matching.values = shape.values
     matching.layers = .all
     matching.normalize = .none
     matching.baselines = []
     if shape.hasEmptyCaption { matching.baselines.insert(.emptyCaption) }
     if shape.hasPureNoise { matching.baselines.insert(.noise) }
     setup = try MatchingSetup(
-      graph, tokenizers, matching, score: hooks.first, hooks: Array(hooks.dropFirst()), pool: pool)
+      graph, tokenizers, matching, score: hooks.first,
+      hooks: Array(hooks.dropFirst()) as [any Hook] + (heads.map { [$0] } ?? []), pool: pool)
   }
 
   /// A worker that runs beside another.
@@ -36,10 +41,13 @@ final class EvaluationWorker {
     images = other.images
     setup = try MatchingSetup(beside: other.setup, pool: pool)
     hooks = setup.hooks.compactMap { $0 as? AttentionScore }
+    heads = setup.hooks.lazy.compactMap { $0 as? AttentionHeads }.first
   }
 
   var timesteps: [Int] { setup.timesteps }
-  var layers: [String] { hooks.first?.layers.map(\.name) ?? [] }
+  var layers: [String] { (hooks.first?.layers ?? heads?.layers ?? []).map(\.name) }
+  /// How many attention heads each layer has, where they are read.
+  var headCounts: [Int]? { heads?.counts }
   /// Memory of the plan beside its constants, and the work of its largest stage.
   var peakBytes: Int { setup.plan.stages.reduce(0) { $0 + $1.plan.peakBytes } }
   var multiplyAdds: Int { setup.plan.stages.map(\.plan.multiplyAdds).max() ?? 0 }
@@ -64,6 +72,8 @@ final class EvaluationWorker {
       errors.values = Array(job.errors.joined().joined())
       result.errors = errors
     }
+    if let heads { result.heads = try gather(heads, images, texts) }
+    for (name, value) in job.keptValues() { result.values[name] = KeptValue(tensor: value) }
     for (variant, hook) in zip(shape.variants, hooks) {
       func read(_ image: Int, _ text: Int, _ step: Int, of caption: Int) throws -> [Double] {
         let position = SweepPosition([.image: image, .text: text, .timestep: step])
@@ -102,5 +112,22 @@ final class EvaluationWorker {
       }
     }
     return result
+  }
+
+  private func gather(_ heads: AttentionHeads, _ images: Int, _ texts: Int) throws -> TermGrid {
+    var grid = TermGrid([images, texts, timesteps.count, heads.counts.reduce(0, +)])
+    var place = 0
+    for image in 0..<images {
+      for text in 0..<texts {
+        for step in timesteps.indices {
+          let position = SweepPosition([.image: image, .text: text, .timestep: step])
+          for mean in try heads.means(at: position).joined() {
+            grid.values[place] = mean
+            place += 1
+          }
+        }
+      }
+    }
+    return grid
   }
 }

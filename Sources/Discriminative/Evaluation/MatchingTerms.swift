@@ -15,6 +15,11 @@ public struct MatchingTerms: Sendable, Equatable {
   /// s_l for a latent of zeros by variant, `[1][text][timestep][layer]`; with the official code's habits already
   /// the mean with the empty caption's. Empty when it was not run.
   public var pureNoise: [AttentionVariant: TermGrid] = [:]
+  /// Each attention head's mean log-sum-exp, `[image][text][timestep][head]`, layer after layer; nil when no head
+  /// reads them.
+  public var heads: TermGrid?
+  /// Values of the pipeline that heads read; never in a file.
+  public var values: [String: KeptValue] = [:]
 
   public init(images: Int, texts: Int, timesteps: Int, layers: Int) {
     self.images = images
@@ -39,6 +44,7 @@ public struct MatchingTerms: Sendable, Equatable {
       body(&text)
     }
     if let errors { member("error") { errors.write(to: &$0) } }
+    if let heads { member("heads") { heads.write(to: &$0) } }
     for (name, grids) in [
       ("attention", attention), ("empty_caption", emptyCaption), ("pure_noise", pureNoise),
     ]
@@ -56,13 +62,19 @@ public struct MatchingTerms: Sendable, Equatable {
 
   /// Reads what `write` has written; nil when something is missing or of other extents.
   init?(
-    _ values: [String: JSON], images: Int, texts: Int, timesteps: Int, layers: Int, _ shape: TermShape
+    _ values: [String: JSON], images: Int, texts: Int, timesteps: Int, layers: Int, _ shape: TermShape,
+    heads: Int? = nil
   ) {
     self.init(images: images, texts: texts, timesteps: timesteps, layers: layers)
     if shape.hasErrors {
       guard let json = values["error"], let grid = TermGrid(json, [images, texts + 1, timesteps])
       else { return nil }
       errors = grid
+    }
+    if let heads {
+      guard let json = values["heads"], let grid = TermGrid(json, [images, texts, timesteps, heads])
+      else { return nil }
+      self.heads = grid
     }
     func grids(
       _ name: String, _ extents: (AttentionVariant) -> [Int]
@@ -97,4 +109,14 @@ public struct TermShape: Sendable, Equatable {
   public var hasErrors: Bool
   public var hasEmptyCaption: Bool
   public var hasPureNoise: Bool
+  public var hasHeads = false
+  /// Values of the pipeline to keep.
+  public var values: [String] = []
+}
+
+/// A value of the pipeline for all pairs of an item, `[pairs, timesteps, …]`.
+public struct KeptValue: Sendable, Equatable {
+  public let tensor: Tensor
+
+  public static func == (a: KeptValue, b: KeptValue) -> Bool { a.tensor.isIdentical(to: b.tensor) }
 }

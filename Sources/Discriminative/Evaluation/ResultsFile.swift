@@ -192,7 +192,7 @@ public final class ResultsFile {
       (1...ItemReader.pairLimit).contains(images), (1...ItemReader.pairLimit).contains(texts),
       let terms = MatchingTerms(
         values, images: images, texts: texts, timesteps: header.timesteps.count, layers: header.layers.count,
-        header.shape)
+        header.shape, heads: header.heads?.reduce(0, +))
     else { return nil }
     return (key, terms)
   }

@@ -25,9 +25,11 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
   public var pureNoise: Bool
   /// Names of the cross-attention layers.
   public var layers: [String]
+  /// How many attention heads each layer has, where these are kept one by one.
+  public var heads: [Int]?
 
   enum CodingKeys: String, CodingKey {
-    case format, version, graph, weights, timesteps, seed, noise, latent, score, variants, layers
+    case format, version, graph, weights, timesteps, seed, noise, latent, score, variants, layers, heads
     case officialCompat = "official_compat"
     case emptyCaption = "empty_caption"
     case pureNoise = "pure_noise"
@@ -35,7 +37,7 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
 
   public init(
     graph: String, weights: String, timesteps: [Int], seed: UInt64, noise: String?, latent: String,
-    officialCompat: Bool, score: String, shape: TermShape, layers: [String]
+    officialCompat: Bool, score: String, shape: TermShape, layers: [String], heads: [Int]? = nil
   ) {
     self.graph = graph
     self.weights = weights
@@ -49,6 +51,7 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
     emptyCaption = shape.hasEmptyCaption
     pureNoise = shape.hasPureNoise
     self.layers = layers
+    self.heads = heads
   }
 
   /// Which terms every line holds.
@@ -56,7 +59,7 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
     TermShape(
       variants: variants.compactMap { AttentionVariant($0) },
       hasErrors: score != MatchingOptions.Terms.attention.rawValue, hasEmptyCaption: emptyCaption,
-      hasPureNoise: pureNoise)
+      hasPureNoise: pureNoise, hasHeads: heads != nil)
   }
 
   /// Why lines made with these settings are not what `wanted` asks for, in words; nil when they are. They may hold
@@ -80,6 +83,7 @@ public struct ResultsHeader: Codable, Sendable, Equatable {
     }
     if wanted.emptyCaption && !emptyCaption { return "was made without the empty caption" }
     if wanted.pureNoise && !pureNoise { return "was made without variants relative to noise" }
+    if wanted.heads != nil && heads == nil { return "was made without attention heads one by one" }
     return nil
   }
 }

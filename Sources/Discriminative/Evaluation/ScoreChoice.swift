@@ -18,11 +18,14 @@ public struct ScoreChoice: Sendable, Equatable {
   public var layers: Layers?
   /// Averages the attention term with the empty caption's, as the official code does.
   public var officialCompat: Bool
+  /// What makes scores of the terms, where it is not their mean.
+  public var head: HeadRunner?
 
   public init(
     terms: MatchingOptions.Terms, variant: NormalizedVariant? = nil, layers: Layers? = nil,
-    officialCompat: Bool = false
+    officialCompat: Bool = false, head: HeadRunner? = nil
   ) {
+    self.head = head
     self.terms = terms
     self.variant = variant
     self.layers = layers
@@ -31,7 +34,13 @@ public struct ScoreChoice: Sendable, Equatable {
 
   /// The scores `[image][text]`: means over the timesteps, computed in the order of a matching job. Nil when they
   /// would mean nothing: relative to an item's images where it has one.
-  public func scores(_ values: MatchingTerms) -> [[Double]]? {
+  /// - Parameter headCounts: how many attention heads each layer has, where a head reads them.
+  /// - Throws: `DataError` when the head cannot score.
+  public func scores(_ values: MatchingTerms, headCounts: [Int] = []) throws -> [[Double]]? {
+    if let head {
+      let scores = try head.scores(headTerms(values, headCounts: headCounts))
+      return (0..<values.images).map { Array(scores[$0 * values.texts..<($0 + 1) * values.texts]) }
+    }
     if variant?.normalize == .images, values.images < 2 { return nil }
     let attention = variant.map { attentionTerm(values, $0) }
     let errors = terms == .attention ? nil : values.errors
@@ -50,8 +59,14 @@ public struct ScoreChoice: Sendable, Equatable {
     return (0..<values.images).map { image in (0..<values.texts).map { score(image, $0) } }
   }
 
+  /// What the row's head reads.
+  func headTerms(_ values: MatchingTerms, headCounts: [Int]) -> HeadTerms {
+    HeadTerms(
+      values, layers: layers?.indices ?? [], headCounts: headCounts, officialCompat: officialCompat)
+  }
+
   /// The attention term `[image][text][timestep]`.
-  private func attentionTerm(_ terms: MatchingTerms, _ choice: NormalizedVariant) -> TermGrid {
+  func attentionTerm(_ terms: MatchingTerms, _ choice: NormalizedVariant) -> TermGrid {
     let layers = layers?.indices ?? []
     func read(_ grids: [AttentionVariant: TermGrid], _ image: Int, _ text: Int, _ step: Int) -> Double {
       let grid = grids[choice.variant]!

@@ -6,7 +6,7 @@ import Interpreter
 ///
 /// For each selected layer, sweep position and batch element it keeps s_l, the mean over heads and query
 /// positions of the pooled scores. Several of them, with other poolings or positions, can watch one run.
-public final class AttentionScore: MatchingHook {
+public final class AttentionScore: TwinHook {
   public let name = "attn-score"
   public let selection: LayerSelection
   public let pooling: Pooling

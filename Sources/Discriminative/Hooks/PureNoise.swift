@@ -3,12 +3,14 @@ import Interpreter
 
 /// Puts zeros in the place of the latent at one image index of a matching job: the UNet sees the timestep's
 /// noise as the schedule scales it, and no image.
-final class PureNoise: MatchingHook {
+final class PureNoise: TwinHook {
   let name = "pure-noise"
   let view = HookView.source
   private static let latent = "latent"
   private var image: Int?
   private var isAttached = false
+
+  func twin() -> PureNoise { PureNoise() }
 
   func willMatch(_ grid: MatchingGrid) { image = grid.pureNoise }
 

@@ -60,6 +60,11 @@ public struct MatchingGrid: Sendable {
   public var texts: ArraySlice<CaptionTokens> { captions[..<(emptyCaption ?? captions.count)] }
 }
 
+/// A hook that can read the same nodes of a plan that runs beside the one it was planned with.
+protocol TwinHook: MatchingHook {
+  func twin() -> Self
+}
+
 /// A hook that has to know what the positions of a matching job stand for.
 public protocol MatchingHook: Hook {
   /// Called before planning, and again before each further job of the same `MatchingSetup`. A setup that is planned

@@ -19,6 +19,9 @@ public final class MatchingJob {
   /// ‖ε − ε̂‖₂ `[image][text, the empty caption last][timestep]`; set by `run` when the bias was asked for.
   public private(set) var errors: [[[Double]]] = []
 
+  /// The options' values, by pair and timestep.
+  private var kept: [String: [Tensor]] = [:]
+
   /// What the positions of the sweep stand for.
   public let grid: MatchingGrid
   private let pixels: (Int) throws -> Tensor
@@ -115,6 +118,7 @@ public final class MatchingJob {
     errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
     let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
     lastRun = run
+    kept = [:]
     progress?(0, total)
     try run.run(
       skip: { [grid] in
@@ -128,6 +132,9 @@ public final class MatchingJob {
           errors[image][text][step] = try MatchingJob.distance(
             setup.noise.rows(step..<step + 1), estimate.converted(to: .float32))
         }
+        if image < imageNames.count, text < texts.count {
+          try keep(outputs, (image * texts.count + text) * timesteps.count + step)
+        }
         done += 1
         progress?(done, total)
       })
@@ -136,6 +143,39 @@ public final class MatchingJob {
       options: options,
       attention: options.needsAttention ? try attention(of: score, normalize: options.normalize) : nil,
       bias: options.needsBias ? bias() : nil)
+  }
+
+  /// Values kept for heads may take so many bytes.
+  private static let keptLimit = 4 << 30
+
+  private func keep(_ outputs: [String: Tensor], _ place: Int) throws {
+    for name in options.values {
+      let value = outputs[name]!
+      guard value.dtype.isFloat, value.shape.first == 1 else {
+        throw DataError(
+          "the value '\(name)' is \(value.dtype)\(Shape.text(value.shape)), not floats of one pair")
+      }
+      let tensor = value.converted(to: .float32)
+      let rows = texts.count * imageNames.count * timesteps.count
+      guard rows <= MatchingJob.keptLimit / max(tensor.byteCount, 1) else {
+        throw DataError("the value '\(name)' of \(rows) pairs and timesteps takes more than 4 GiB")
+      }
+      if kept[name] == nil { kept[name] = Array(repeating: tensor, count: rows) }
+      kept[name]![place] = tensor
+    }
+  }
+
+  /// The options' values of all pairs, image by image: `[pairs, timesteps, …]`.
+  func keptValues() -> [(String, Tensor)] {
+    options.values.compactMap { name in
+      guard let rows = kept[name], let first = rows.first else { return nil }
+      let pairs = imageNames.count * texts.count
+      let joined = Tensor(.float32, [pairs, timesteps.count] + first.shape.dropFirst())
+      for (place, row) in rows.enumerated() {
+        (joined.pointer + place * first.byteCount).copyMemory(from: row.pointer, byteCount: row.byteCount)
+      }
+      return (name, joined)
+    }
   }
 
   private func feed(_ input: String, _ position: SweepPosition) throws -> Tensor {
@@ -177,7 +217,7 @@ public final class MatchingJob {
   }
 
   /// `[image][text][timestep]`
-  private func bias() -> [[[Double]]] {
+  func bias() -> [[[Double]]] {
     imageNames.indices.map { image in
       texts.indices.map { text in
         timesteps.indices.map { errors[image][texts.count][$0] - errors[image][text][$0] }

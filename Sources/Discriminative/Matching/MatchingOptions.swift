@@ -22,6 +22,8 @@ public struct MatchingOptions: Sendable {
   public var baselines: Set<Normalization> = []
   /// Runs the empty caption for a hook that wants to see it, even if the score does not need it.
   public var includesEmptyCaption = false
+  /// Values of the graph to keep for every pair and timestep, beside the score.
+  public var values: [String] = []
   /// Nil scores nothing: the run is for the sake of hooks alone.
   public var terms: Terms? = .both
   /// Averages the attention term over the unconditional pass as well, and takes the raw output of

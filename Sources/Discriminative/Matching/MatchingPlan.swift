@@ -31,7 +31,7 @@ public struct MatchingPlan {
     let ownHooks: [any Hook] = options.needsAttention ? [score] : []
     let preparation = try Preparation(
       graph, .standard, inputs: MatchingPlan.inputTypes(description, options),
-      outputs: options.needsBias ? [options.estimateName] : [], hooks: ownHooks + hooks,
+      outputs: (options.needsBias ? [options.estimateName] : []) + options.values, hooks: ownHooks + hooks,
       rewrites: [RuleSet.recognition, RuleSet.fusion], pool: pool)
     plan = try SweepPlan(
       preparation, axes: axes.filter { preparation.types[$0.key] != nil },

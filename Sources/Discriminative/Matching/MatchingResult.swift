@@ -17,6 +17,8 @@ public struct MatchingResult: Sendable, Encodable {
   public var pooling: String
   public var positions: String
   public var normalize: String
+  /// The head that made the scores; nil for the mean.
+  public var head: String?
   public var scores: [[Double]]
   /// Nil when the term was not asked for; likewise `bias`.
   public var attention: [[Double]]?
@@ -28,7 +30,7 @@ public struct MatchingResult: Sendable, Encodable {
   public var bestImage: [Int]
 
   enum CodingKeys: String, CodingKey {
-    case images, texts, timesteps, layers, pooling, positions, normalize, scores, attention, bias
+    case images, texts, timesteps, layers, pooling, positions, normalize, head, scores, attention, bias
     case perTimestep = "per_timestep"
     case bestText = "best_text"
     case bestImage = "best_image"
@@ -61,9 +63,24 @@ public struct MatchingResult: Sendable, Encodable {
         (attentionMeans?[image][text] ?? 0) + (biasMeans?[image][text] ?? 0)
       }
     }
-    let scores = scores
+    bestText = []
+    bestImage = []
+    rank()
+  }
+
+  /// Puts a head's scores in the place of the mean's.
+  /// - Parameter scores: of all pairs, image by image.
+  public mutating func rescore(_ scores: [Double], head: String) {
+    self.head = head
+    self.scores = images.indices.map { Array(scores[$0 * texts.count..<($0 + 1) * texts.count]) }
+    rank()
+  }
+
+  private mutating func rank() {
     bestText = images.indices.map { MatchingResult.best(scores[$0]) }
-    bestImage = texts.indices.map { text in MatchingResult.best(images.indices.map { scores[$0][text] }) }
+    bestImage = texts.indices.map { text in
+      MatchingResult.best(images.indices.map { scores[$0][text] })
+    }
   }
 
   /// A score that is not a number is never the best one.

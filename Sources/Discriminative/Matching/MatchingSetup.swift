@@ -70,7 +70,7 @@ public final class MatchingSetup {
   }
 
   /// A setup whose jobs run beside another's: it shares the graph and its constants.
-  /// - Throws: `DataError` when there are hooks other than `AttentionScore`.
+  /// - Throws: `DataError` when a hook is no `TwinHook`.
   public init(beside other: MatchingSetup, pool: ThreadPool) throws {
     description = other.description
     options = other.options
@@ -81,11 +81,10 @@ public final class MatchingSetup {
     latentShape = other.latentShape
     var twins: [ObjectIdentifier: any Hook] = [:]
     for hook in other.hooks {
-      switch hook {
-      case let score as AttentionScore: twins[ObjectIdentifier(hook)] = score.twin()
-      case is PureNoise: twins[ObjectIdentifier(hook)] = PureNoise()
-      default: throw DataError("hook \(hook.name) cannot run beside itself")
+      guard let hook = hook as? any TwinHook else {
+        throw DataError("hook \(hook.name) cannot run beside itself")
       }
+      twins[ObjectIdentifier(hook)] = hook.twin()
     }
     hooks = other.hooks.map { twins[ObjectIdentifier($0)]! }
     score = twins[ObjectIdentifier(other.score)] as? AttentionScore ?? other.score.twin()

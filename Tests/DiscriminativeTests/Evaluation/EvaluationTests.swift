@@ -41,7 +41,7 @@ import Testing
         texts: item.texts, options: matching, pool: ThreadPool(threads: 2),
         pixels: { try source.image(item.images[$0]).tensor(width: size, height: size) })
       let expected = try job.run()
-      let scores = try #require(choice.scores(terms))
+      let scores = try #require(try choice.scores(terms))
       // Averaging over the empty caption's layers and then halving rounds in another order.
       let tolerance = officialCompat ? 1e-12 : 0
       for (row, reference) in zip(scores, expected.scores) {

@@ -79,7 +79,7 @@ import Testing
     second.isHeldOut = true
     let many = try item(1, 7, [(0, 3)], task: "many")
     // Bias of a caption: the empty caption's error (last) less its own.
-    let table = EvaluationTable(
+    let table = try EvaluationTable(
       [
         (try item(2, 2, [(0, 0), (1, 1)]), terms([[1, 2, 5], [4, 4, 5]], [[0, 0], [0, 1]])),
         (second, terms([[3, 1, 0]], [[9, 0]])),

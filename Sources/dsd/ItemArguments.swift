@@ -1,0 +1,19 @@
+import CommandLineSupport
+
+/// Items of a file, of some tasks.
+enum ItemArguments {
+  /// - Parameter tasks: names separated by commas; all when nil.
+  /// - Throws: `DataError` when a task is not in the file.
+  static func read(_ path: String, tasks: String?) throws -> [EvaluationItem] {
+    let items = try ItemReader.read(path: path)
+    guard let tasks else { return items }
+    let wanted = tasks.split(separator: ",").map(String.init)
+    guard !wanted.isEmpty else { throw DataError("--tasks: none is named") }
+    var known: [String] = []
+    for item in items where !known.contains(item.task) { known.append(item.task) }
+    if let missing = wanted.first(where: { !known.contains($0) }) {
+      throw DataError("--tasks: \(path) has no task '\(missing)'; it has \(known.joined(separator: ", "))")
+    }
+    return items.filter { wanted.contains($0.task) }
+  }
+}
