@@ -4,11 +4,13 @@ import CommandLineSupport
 struct Tools: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dsd",
-    abstract: "Turn checkpoints into graph files, look into them, measure them, and make images with them.",
+    abstract:
+      "Turn checkpoints into graph files, look into, measure and teach them, and make images with them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, EvalCommand.self, GenerateCommand.self, AdapterCommand.self,
-      TokenizeCommand.self, NoiseCommand.self, ResizeCommand.self, OperatorsCommand.self, RewriteCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, TrainCommand.self, AdapterCommand.self,
+      HeadCommand.self, GenerateCommand.self, RewriteCommand.self, TokenizeCommand.self, NoiseCommand.self,
+      ResizeCommand.self, OperatorsCommand.self,
     ])
 }
 
