@@ -34,12 +34,16 @@ public final class MatchingObjective: TrainingObjective {
   ///   - options: terms and layers of the score.
   ///   - rowLimit: pairs of one run, which its memory grows with; nil leaves it to the model's size.
   ///   - rewrites: applied after the gradient, such as recomputation.
-  /// - Throws: `DataError` when the graph is no pipeline, and what planning finds.
+  /// - Throws: `DataError` when the graph is no pipeline, and what planning finds; `UsageError` for options that
+  ///   cannot be learned through.
   public init(
     _ adapted: AdaptedGraph, _ tokenizers: PipelineTokenizers, _ images: ImageSource,
     _ options: MatchingOptions,
     _ loss: TrainingLoss, rowLimit: Int? = nil, rewrites: [any GraphRewrite] = [], pool: ThreadPool
   ) throws {
+    guard options.latent == .mean else {
+      throw UsageError("--latent \(options.latent.rawValue): learning takes the mean of the posterior")
+    }
     graph = adapted.graph
     description = try PipelineDescription(from: graph)
     self.options = options

@@ -37,6 +37,7 @@ public struct ScoreNodes: GraphRewrite {
     if terms != .bias, options.pooling != .logsumexp || options.positions != .all {
       throw UsageError("--pooling: only logsumexp over all positions can be learned through")
     }
+    if options.officialCompat { throw UsageError("--official-compat: cannot be learned through") }
     if options.normalize != .none {
       throw UsageError("--normalize \(options.normalize.rawValue): cannot be learned through")
     }
