@@ -31,7 +31,8 @@ struct RewriteCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Add the score of images and captions and the loss of choosing among so many candidates, the first one right: "
-        + "the values score/scores, score/losses and score/loss. The batch holds one example after the other.",
+        + "the values score/scores, score/losses and score/loss. The batch holds one example after the other. With 1 "
+        + "there is the score alone.",
       valueName: "candidates"))
   var score: Int?
 
@@ -73,7 +74,7 @@ struct RewriteCommand: ParsableCommand {
     if gradient == nil, !checkpointBlocks.isEmpty {
       throw ValidationError("--checkpoint-blocks needs --gradient")
     }
-    if let score, score < 2 { throw ValidationError("--score: \(score) is not at least 2") }
+    if let score, score < 1 { throw ValidationError("--score: \(score) is not at least 1") }
     _ = try TrainingLoss(loss)
   }
 

@@ -45,7 +45,10 @@ public struct ScoreNodes: GraphRewrite {
 
   /// The attention term reads nodes on the way to the estimate.
   public var needs: [String] { terms == .attention ? [estimate] : [estimate, "noise"] }
-  public var makes: [String] { [ScoreNodes.scores, ScoreNodes.losses, ScoreNodes.loss] }
+  /// One candidate alone has no loss.
+  public var makes: [String] {
+    layout.candidates > 1 ? [ScoreNodes.scores, ScoreNodes.losses, ScoreNodes.loss] : [ScoreNodes.scores]
+  }
 
   public func apply(_ graph: Graph, _ context: RewriteContext) throws -> Graph {
     let g = GraphBuilder(graph)
@@ -57,6 +60,7 @@ public struct ScoreNodes: GraphRewrite {
     let mean = g.ReduceMean(grid, g.ints([2], "axes"), attributes: ["keepdims": .int(0)])
     g.output(
       mean, as: ScoreNodes.scores, TensorType(.float32, [.known(layout.examples), .known(layout.candidates)]))
+    guard layout.candidates > 1 else { return try g.graph.sorted() }
     let mask = g.constant(Tensor.zeros(.float32, [1, layout.candidates]), "mask")
     let each = loss.write(Value(ScoreNodes.scores), mask: mask, in: g)
     g.output(each, as: ScoreNodes.losses, TensorType(.float32, [.known(layout.examples)]))
