@@ -5,6 +5,10 @@
 writes `benchmark/items.jsonl` with its pictures in two atlases (`scenes.png`, `clothing.png`), and `images/`
 with `captions.jsonl`. The format of items is described in Specs/items.md.
 
+    python Tools/sample/make_benchmark.py Graphs/sample --training --items 128
+
+writes `training/`, items to learn from: scenes of training photographs.
+
 Each of the 500 base scenes has four variants that differ from it in one respect: another kind of subject,
 another kind of object, the places exchanged, the colours exchanged. All else stays, the photographs too.
 """
@@ -144,13 +148,18 @@ def main():
   parser.add_argument("--items", type=int, default=500)
   parser.add_argument("--seed", type=int, default=7)
   parser.add_argument("--split", default="t10k", help="t10k (the benchmark) or train (to choose settings on)")
+  parser.add_argument("--training", action="store_true", help="items to learn from, in training/")
   options = parser.parse_args()
+  if options.training:
+    options.split, options.seed = "train", options.seed + 100
   photographs = scenes.Photographs(options.split)
-  folder = options.folder / "benchmark"
+  folder = options.folder / ("training" if options.training else "benchmark")
   folder.mkdir(parents=True, exist_ok=True)
   items = pairs(photographs, random.Random(options.seed), options.items, folder)
   items += clothing(photographs, random.Random(options.seed + 1), options.items, folder)
   write_items(folder / "items.jsonl", items)
+  if options.training:
+    return
   demo(photographs, random.Random(options.seed + 2), options.folder / "images")
 
 
