@@ -39,6 +39,20 @@ import Testing
     }
   }
 
+  /// Transposed weights under a linear layer are read as they are: no copy of them is made.
+  @Test func linearOfTranspose() throws {
+    let g = GraphBuilder()
+    var random = Seeded(42)
+    let inputs = ["x": random.tensor([2, 5, 3]), "w": random.tensor([3, 4])]
+    g.input("x", .float32, [2, 5, 3])
+    g.input("w", .float32, [3, 4])
+    let turned = g.Transpose(Value("w"), attributes: ["perm": .ints([1, 0])])
+    g.output(g.emit("Linear", domain: "dsd", [Value("x"), turned])[0], as: "y", nil)
+    let harness = try RuleHarness(g.graph, .fusion, inputs)
+    #expect(harness.after.nodes.map(\.op) == ["MatMul", "Identity"])
+    #expect(try harness.difference(inputs) < 2e-6)
+  }
+
   /// What is not a bias is added afterwards.
   @Test func otherAdditions() throws {
     for b in [[1], [5, 3], [2, 5, 3], [1, 1, 3], []] {

@@ -18,6 +18,11 @@ extension Rule {
     where: requireTransposedMatrix,
     replacement: { g, match in g.emit("Linear", domain: "dsd", [match["x"], match["w"]])[0] })
 
+  /// dsd.Linear(x, Transpose(w)) becomes MatMul(x, w): gradients of linear layers whose weights a graph transposes.
+  public static let linearOfTranspose = Rule(
+    "linear-of-transpose", op.Linear("x", op.Transpose("w").bound(as: "transpose")),
+    where: requireTransposedMatrix, replacement: { g, match in g.MatMul(match["x"], match["w"]) })
+
   private static func requireTransposedMatrix(_ match: Match) throws {
     guard try match.shape("w").count == 2 else { throw Decline("w is not a matrix") }
     guard match.ints("transpose", "perm") ?? [1, 0] == [1, 0] else { throw Decline("w is not transposed") }

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Kills `dsd train` at random moments and lets it go on: the adapter must be the same, bit for bit.
+
+    check_resume.py --bin .build/release GRAPH ITEMS.jsonl [--method lora:4] [--kills 10] [--seed 0]
+
+One run is left alone. Another is killed (signal 9) after a random share of that run's time, again and again, and goes
+on with --resume each time; the last one ends by itself. Compared are the learned file and the log. Exit code 1 when
+they differ.
+"""
+
+import argparse
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("graph")
+  parser.add_argument("items")
+  parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder that holds dsd")
+  parser.add_argument("--method", default="lora:4")
+  parser.add_argument("--kills", type=int, default=10)
+  parser.add_argument("--steps", type=int, default=30)
+  parser.add_argument("--seed", type=int, default=0)
+  args = parser.parse_args()
+  rng = random.Random(args.seed)
+  with tempfile.TemporaryDirectory() as folder:
+    work = pathlib.Path(folder)
+
+    def command(name):
+      return [args.bin / "dsd", "train", args.graph, "--items", args.items, "--method", args.method, "--shots", "4",
+        "--steps", str(args.steps), "--batch", "4", "--samples", "2", "--checkpoint-every", "1", "--validation-share",
+        "0.25", "--validate-every", "5", "--log", work / f"{name}.jsonl", "-o", work / f"{name}.out", "--resume"]
+
+    began = time.time()
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    seconds = time.time() - began
+    print(f"alone: {seconds:.1f} s")
+    for kill in range(args.kills):
+      process = subprocess.Popen(command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+      wait = rng.uniform(0.05, 1.2) * seconds / (args.kills / 2)
+      try:
+        process.wait(timeout=wait)
+        ended = f"ended by itself ({process.returncode})"
+      except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        ended = "killed"
+      lines = (work / "cut.jsonl").read_text().count("\n") if (work / "cut.jsonl").exists() else 0
+      print(f"run {kill + 1}: {ended} after {wait:.1f} s, {lines} lines of the log", flush=True)
+    subprocess.run(command("cut"), check=True, capture_output=True)
+    same = {s: (work / f"whole.{s}").read_bytes() == (work / f"cut.{s}").read_bytes() for s in ("out", "jsonl")}
+    print(f"learned file {'identical' if same['out'] else 'DIFFERS'}, log {'identical' if same['jsonl'] else 'DIFFERS'}")
+    sys.exit(0 if all(same.values()) else 1)
+
+
+if __name__ == "__main__":
+  main()
