@@ -29,18 +29,24 @@ from check_scores import run
 TOLERANCE = 1e-4
 
 
-def forward(model, latents, noise, t, states, pooled, terms):
-  """The score of every row: attention − error, as far as the terms say."""
+def terms(model, latents, noise, t, states, pooled):
+  """Attention and −error of every row."""
   z = model.noisy(latents, noise, t)
   extra = None
   if model.xl:
-    ids = torch.tensor([[model.size, model.size, 0, 0, model.size, model.size]] * len(z), dtype=torch.float32)
+    ids = torch.tensor([[model.size, model.size, 0, 0, model.size, model.size]] * len(z), dtype=z.dtype)
     extra = {"text_embeds": pooled, "time_ids": ids}
   model.lse.clear()
   out = model.unet(z, torch.tensor([t] * len(z)), states, added_cond_kwargs=extra).sample
   attention = torch.stack([model.lse[n] for n in model.official]).mean(0)
   error = (noise - model.noise_estimate(out, z, t)).flatten(1).norm(dim=1)
-  return {"both": attention - error, "attention": attention, "bias": -error}[terms]
+  return attention, -error
+
+
+def forward(model, latents, noise, t, states, pooled, chosen):
+  """The score of every row, as far as the terms chosen say."""
+  attention, bias = terms(model, latents, noise, t, states, pooled)
+  return {"both": attention + bias, "attention": attention, "bias": bias}[chosen]
 
 
 def embed(model, captions):

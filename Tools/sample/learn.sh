@@ -1,50 +1,56 @@
 #!/bin/sh
-# Learns from a few training scenes, measures on the benchmark's test scenes, and writes the card's table.
+# Learns from a few training scenes, measures on the benchmark's test scenes, and prints the card's table.
 #
 #   Tools/sample/learn.sh WORK [ITEMS.jsonl]
 #
-# Prompt tokens, LoRA and learned layer weights; 16 and 64 shots of each task; three seeds each. ITEMS is another file
-# to learn from, all of whose items are taken instead of shots. Goes on where it was ended: what WORK holds is not
-# computed again.
+# Prompt tokens, LoRA and learned layer weights; 16 and 64 shots of each task; three seeds each; by the attention term
+# alone and by both terms. ITEMS is another file to learn from, all of whose items are taken (SHOTS=all). Goes on where
+# it was ended: what WORK holds is not computed again. SHOTS, TERMS, METHODS, SEEDS, STEPS and LIMIT (test items of each
+# task) choose parts of it.
 set -eu
 work=${1:?usage: Tools/sample/learn.sh WORK [ITEMS.jsonl]}
 cd "$(dirname "$0")/../.."
 dsd=${DSD:-.build/release/dsd}
 items=${2:-Graphs/sample/training/items.jsonl}
 graph=Graphs/sample/graph.pb
-tests=${LIMIT:-200}
-steps=${STEPS:-200}
 mkdir -p "$work"
 
-# measure NAME [--adapter FILE | --head FILE]
+# measure NAME [--adapter FILE | --head FILE | --score TERM]…
 measure() {
   name=$1
   shift
-  "$dsd" eval "$graph" --items Graphs/sample/benchmark/items.jsonl --limit "$tests" --samples 4 \
-    --variants logsumexp --layers official --results "$work/$name.results.jsonl" --json "$work/$name.json" "$@" \
-    > "$work/$name.txt"
+  [ -f "$work/$name.json" ] || "$dsd" eval "$graph" --items Graphs/sample/benchmark/items.jsonl \
+    --limit "${LIMIT:-200}" --samples 4 --variants logsumexp --layers official --results "$work/$name.results.jsonl" \
+    --json "$work/$name.json" "$@" > "$work/$name.txt"
 }
 
-# learn NAME METHOD SEED OPTIONS…
+# learn NAME METHOD TERM SEED OPTIONS…
 learn() {
-  name=$1 method=$2 seed=$3
-  shift 3
-  case $method in head:*) file=$work/$name.pb option=--head ;; *) file=$work/$name.safetensors option=--adapter ;; esac
-  if [ ! -f "$file" ]; then
-    "$dsd" train "$graph" --items "$items" --method "$method" --run-seed "$seed" --steps "$steps" --resume \
-      --samples 4 --log "$work/$name.jsonl" --plot "$work/$name.png" -o "$file" "$@" > "$work/$name.train.txt"
-  fi
-  measure "$name" "$option" "$file"
+  name=$1 method=$2 term=$3 seed=$4
+  shift 4
+  case $method in
+    head:*) file=$work/$name.pb option=--head settings="--lr 0.02" ;;
+    lora:*) file=$work/$name.safetensors option=--adapter settings="--lr 0.003" ;;
+    prompt-tokens:*) file=$work/$name.safetensors option=--adapter settings="--lr 0.01" ;;
+    *) file=$work/$name.safetensors option=--adapter settings="" ;;
+  esac
+  # shellcheck disable=SC2086
+  [ -f "$file" ] || "$dsd" train "$graph" --items "$items" --method "$method" --score "$term" --run-seed "$seed" \
+    --steps "${STEPS:-200}" --batch 8 --samples 4 $settings --resume --log "$work/$name.jsonl" \
+    --plot "$work/$name.png" -o "$file" "$@" > "$work/$name.train.txt"
+  measure "$name" "$option" "$file" --score "$term"
 }
 
 measure zero-shot
-for shots in ${SHOTS:-16 64}; do
-  for seed in 0 1 2; do
+for term in ${TERMS:-attention both}; do
+  for shots in ${SHOTS:-64 16}; do
     if [ "$shots" = all ]; then some=""; else some="--shots $shots"; fi
-    for method in ${METHODS:-prompt-tokens:8 lora:4 head:layer-weights}; do
-      short=$(echo "$method" | tr -d ':0123456789' | sed 's/head/head-/')
-      # shellcheck disable=SC2086
-      learn "$short-$shots-$seed" "$method" "$seed" $some ${OPTIONS:-}
+    for seed in ${SEEDS:-0 1 2}; do
+      for method in ${METHODS:-lora:4 prompt-tokens:8 head:layer-weights}; do
+        short=$(echo "$method" | sed 's/head:/head-/; s/:.*//')
+        # shellcheck disable=SC2086
+        learn "$term.$short.$shots.$seed" "$method" "$term" "$seed" $some
+      done
     done
   done
 done

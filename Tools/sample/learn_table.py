@@ -2,15 +2,13 @@
 
     python Tools/sample/learn_table.py WORK > TABLE.md
 
-For every way to learn: accuracy of the attention term alone, the bias alone and both, by task; the mean over seeds.
-The interval is that of the zero-shot row by bootstrap over items; beside means over seeds stands their range. A cell
-is bold where every seed is above the zero-shot interval.
+Accuracy by task, of items that are not held out: the mean over seeds, and their range. The zero-shot row has its 95 %
+interval by bootstrap over items; a cell is bold where every seed is above it.
 """
 
 import collections
 import json
 import pathlib
-import re
 import sys
 
 
@@ -43,25 +41,23 @@ def cell(values, base):
 
 def main(work):
   zero = accuracies(work / "zero-shot.json")
-  runs = collections.defaultdict(list)  # (method, shots): accuracies of every seed
-  for path in sorted(work.glob("*-*-*.json")):
-    if match := re.fullmatch(r"(.+)-(\d+|all)-\d+", path.stem):
-      runs[match[1], match[2]].append(accuracies(path))
-  order = lambda key: (key[0], 1e9 if key[1] == "all" else int(key[1]))
-  for term in ("attention", "bias", "both"):
-    print(f"\n{term[0].upper() + term[1:]}:\n")
+  runs = collections.defaultdict(list)  # (term, method, shots): accuracies of every seed
+  for path in sorted(work.glob("*.*.*.*.json")):
+    term, method, shots, _ = path.stem.split(".")
+    runs[term, method, shots].append(accuracies(path))
+  order = lambda key: (key[1], 1e9 if key[2] == "all" else int(key[2]))
+  for term, title in (("attention", "The attention term alone, learned by itself"), ("both", "Both terms")):
+    print(f"\n{title}:\n")
     print("| Learned | shots | seeds | " + " | ".join(f"{t}, {d}" for t, d in zero) + " |")
     print("|---|--:|--:|" + "--:|" * len(zero))
     bases = [zero[key][term] for key in zero]
-    shown = [f"{percent(v)} ({percent(low)}–{percent(high)})" for v, low, high in bases]
+    shown = [f"{percent(v)} [{percent(low)}–{percent(high)}]" for v, low, high in bases]
     print("| nothing | | | " + " | ".join(shown) + " |")
-    for method, shots in sorted(runs, key=order):
-      seeds = runs[method, shots]
-      name = "head" if method.startswith("head-") and term == "both" else term
-      if method.startswith("head-") and term != "both":
-        continue
-      cells = [cell([s[key][name][0] for s in seeds], base) for key, base in zip(zero, bases)]
-      print(f"| {method} | {shots} | {len(seeds)} | " + " | ".join(cells) + " |")
+    for key in sorted((k for k in runs if k[0] == term), key=order):
+      seeds = runs[key]
+      row = "head" if key[1].startswith("head-") else term
+      cells = [cell([s[question][row][0] for s in seeds], base) for question, base in zip(zero, bases)]
+      print(f"| {key[1]} | {key[2]} | {len(seeds)} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
