@@ -71,6 +71,7 @@ import Testing
   func gradients(_ opset: Int) throws {
     var random = Seeded(UInt64(opset))
     let (x, dY) = (random.tensor([2, 6, 3, 5]), random.tensor([2, 6, 3, 5]))
+    try check("Swish", [x], ["alpha": .float(1.7)], opset: opset)
     try check("SwishGradient", [x, dY], ["alpha": .float(1.7)], opset: opset)
     try check("GeluGradient", [x, dY], opset: opset)
     try check("GeluGradient", [x, dY], ["approximate": .string("tanh")], opset: opset)

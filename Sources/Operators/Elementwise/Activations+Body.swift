@@ -7,6 +7,13 @@ extension SiLU: ComposedOperator {
   }
 }
 
+extension ScaledSwish: ComposedOperator {
+  func body(_ call: Composition) throws -> [Value?] {
+    let x = try call.input(0)
+    return [call.g.Mul(x, call.g.Sigmoid(call.g.Mul(x, call.number(Double(form.alpha), try call.dtype(0)))))]
+  }
+}
+
 extension SwishGradient: ComposedOperator {
   func body(_ call: Composition) throws -> [Value?] {
     let g = call.g

@@ -51,6 +51,7 @@ extension OperatorSet {
     Softsign.self,
     Gelu.self,
     Swish.self,
+    ScaledSwish.self,
     SiLU.self,
     Mish.self,
     SwiGLU.self,

@@ -8,11 +8,12 @@ extension Rule {
     gelu("erf", erf, approximate: "none"), gelu("tanh", tanh, approximate: "tanh"),
   ].flatMap { $0 }
 
-  /// x · sigmoid(alpha · x) becomes Swish; with an alpha of 1.702 it is known as QuickGelu.
+  /// x · sigmoid(alpha · x) becomes dsd.Swish; with an alpha of 1.702 it is known as QuickGelu.
   public static let swish = Rule(
     "swish", op.Mul("x", op.Sigmoid(op.Mul("x", .scalar("alpha")))),
     replacement: { g, match in
-      g.Swish(match["x"], attributes: ["alpha": .float(Float(try match.number("alpha")))])
+      let alpha = ["alpha": Attribute.float(Float(try match.number("alpha")))]
+      return g.emit("Swish", domain: "dsd", [match["x"]], alpha)[0]
     })
 
   private static let erf = op.Erf(

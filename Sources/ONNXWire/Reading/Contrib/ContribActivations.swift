@@ -18,7 +18,7 @@ extension ContribExpansion {
     "QuickGelu": { call in
       try call.require(inputs: 1)
       let alpha = try call.float("alpha") ?? 1.702
-      return [call.g.Swish(try call.input(0), attributes: ["alpha": .float(alpha)])]
+      return call.g.emit("Swish", domain: "dsd", [try call.input(0)], ["alpha": .float(alpha)])
     },
     // The right half of the columns, through Gelu, gates the left.
     "BiasSplitGelu": { call in
