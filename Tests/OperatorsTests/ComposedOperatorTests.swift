@@ -149,23 +149,6 @@ import Testing
     try check("SiLU", [x.converted(to: .bfloat16)])
   }
 
-  /// Rewrites put Swish of opset 24 into graphs of 23, which other programs would not know.
-  @Test func newerOperatorsRaiseTheOpset() throws {
-    let g = GraphBuilder()
-    let x = g.input("x", .float32, [1, 2, 3, 4])
-    let mask = g.constant(Tensor.zeros(.float32, [3, 3]), "mask")
-    g.output(g.Attention(x, x, x, mask), as: "a", nil)
-    g.output(g.Attention(x, x, x), as: "b", nil)
-    #expect(g.graph.raisingOpset(for: .standard) == g.graph)
-    g.output(g.Swish(x), as: "y", nil)
-    let raised = g.graph.raisingOpset(for: .standard)
-    #expect(raised.opsets[""] == 24)
-    #expect(raised.nodes.filter { $0.op == "Attention" }.map(\.domain) == ["dsd", ""])
-    var old = g.graph
-    old.opsets[""] = 20
-    #expect(old.raisingOpset(for: .standard) == old)
-  }
-
   /// Nodes with one body share a function; others are told apart by the overload.
   @Test func functionsAreShared() throws {
     let g = GraphBuilder()
