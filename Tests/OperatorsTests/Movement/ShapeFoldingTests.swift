@@ -39,6 +39,9 @@ import Testing
   }
 
   @Test func allMovementOperatorsAreListed() {
-    #expect(OperatorSet.movement.allSatisfy { OperatorSet.standard.type($0.schema.name) == $0 })
+    #expect(
+      OperatorSet.movement.allSatisfy {
+        OperatorSet.standard.type($0.schema.name, domain: $0.schema.domain) == $0
+      })
   }
 }
