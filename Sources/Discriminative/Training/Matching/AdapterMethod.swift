@@ -11,11 +11,13 @@ struct AdapterMethod: TrainingMethod {
   }
 
   /// Prompt and key tokens are as large as embeddings; factors of LoRA are small and multiply each other.
-  var defaultLearningRate: Double { adapter is LoRA ? 0.001 : 0.005 }
+  var defaultLearningRate: Double { adapter is LoRA ? 0.003 : 0.01 }
 
   var defaultLayers: LayerSelection { .official }
 
   func prepare(_ context: TrainingContext) throws -> PreparedTraining {
+    if context.matching.noise != nil { throw UsageError("--noise: the examples of an adapter draw their own") }
+    if context.cache != nil { throw UsageError("--cache: an adapter keeps latents and captions in memory alone") }
     let graph = context.loaded.graph
     let description = try PipelineDescription(from: graph)
     var start: [String: Tensor] = [:]
