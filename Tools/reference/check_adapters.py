@@ -181,6 +181,21 @@ class Check:
       self.outputs(f"ours in diffusers, {spec}", model, file)
       self.scores(f"ours in diffusers, {spec}", model, file)
 
+  def check_trained(self):
+    """A LoRA that `dsd train` has learned, through diffusers' loader."""
+    (self.work / "items.jsonl").write_text(json.dumps({
+      "id": "1", "task": "t", "images": [pathlib.Path(i).name for i in self.images], "texts": CAPTIONS[:2],
+      "right": [[0, 0], [1, 1]]}) + "\n")
+    file = self.work / "trained.safetensors"
+    self.run("dsd", "train", self.graph, "--items", self.work / "items.jsonl", "--method", "lora:4,layers=both", "--steps",
+      10, "--batch", 2, "--lr", 0.05, "--margin", 5, "-o", file)
+    model = make_references.Model(self.folder)
+    state, alphas, metadata = self.pipeline.lora_state_dict(str(file), unet_config=model.unet.config, return_lora_metadata=True)
+    self.pipeline.load_lora_into_unet(state, network_alphas=alphas, unet=model.unet, metadata=metadata)
+    moved = max(float(abs(v).max()) for k, v in load_file(file).items() if "lora_B" in k)
+    self.outputs(f"ours, trained (B up to {moved:.2f})", model, file)
+    self.scores("ours, trained", model, file)
+
   def trained(self, model, **settings):
     """The UNet with a LoRA of peft whose factors are random."""
     torch.manual_seed(self.seed + 2)
@@ -257,7 +272,7 @@ def main():
   for kind in args.kind or make_checkpoints.KINDS:
     with tempfile.TemporaryDirectory() as work:
       check = Check(kind, args.seed, args.bin.resolve(), pathlib.Path(work))
-      for part in (check.check_tokens, check.check_ours, check.check_theirs, check.check_together):
+      for part in (check.check_tokens, check.check_ours, check.check_trained, check.check_theirs, check.check_together):
         try:
           part()
         except RuntimeError as error:
