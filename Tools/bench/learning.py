@@ -91,7 +91,7 @@ def main():
   numpy.save(work / "ids.npy", numpy.array(ids, numpy.int64).reshape(1, -1))
   name = "adapter/text_encoder/prompt_tokens"
   base = [args.bin / "dsd", "rewrite", graph, "--adapter", adapter, "--dim", "batch=1", "--dim", "height=512", "--dim",
-    "width=512", "--dim", "latent_height=64", "--dim", "latent_width=64", "--score", 1, "--gradient", "score/scores", "--wrt", name]
+    "width=512", "--dim", "latent_height=64", "--dim", "latent_width=64", "--fuse", "--score", 1, "--gradient", "score/scores", "--wrt", name]
   variants = {"ours": [], "ours, recomputing": ["--checkpoint-blocks", "auto"]}
   for n, (title, more) in enumerate(variants.items()):
     run(*base, "-o", args.checkpoint / f"learn-{n}.pb", *more)
