@@ -22,16 +22,7 @@ struct EvalCommand: ParsableCommand {
   @Option(help: "The kind of benchmark; pairs is a file of items, one JSON object a line.")
   var dataset = Dataset.pairs
 
-  @Option(help: ArgumentHelp("The items.", valueName: "file"))
-  var items: String
-
-  @Option(
-    help: ArgumentHelp(
-      "What images' paths are relative to (default: the items' folder).", valueName: "folder"))
-  var images: String?
-
-  @Option(help: ArgumentHelp("Only these tasks, separated by commas.", valueName: "tasks"))
-  var tasks: String?
+  @OptionGroup(title: "Items") var list: ItemArguments
 
   @Option(help: "Only the first so many items of each task.")
   var limit: Int?
@@ -78,7 +69,7 @@ struct EvalCommand: ParsableCommand {
     let options = try options()
     for path in [markdown, json].compactMap({ $0 }) where path != "-" { try OutputCheck.file(path) }
     let chosen = try chosenItems()
-    let source = try ImageSource(folder: images ?? FolderBoundary.folder(of: items))
+    let source = try list.source()
     let evaluation = try Evaluation(
       try arguments.load(graph), items: chosen, images: source, options: options, results: results)
     let known = chosen.count - evaluation.pending.count
@@ -102,7 +93,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func chosenItems() throws -> [EvaluationItem] {
-    var chosen = try ItemArguments.read(items, tasks: tasks)
+    var chosen = try list.read()
     if let limit {
       var taken: [String: Int] = [:]
       chosen = chosen.filter { item in
@@ -141,7 +132,7 @@ struct EvalCommand: ParsableCommand {
     }
     if let json {
       let text = try JSONText.encode(
-        EvaluationSummary(graph: graph, items: items, evaluation: evaluation, table: table))
+        EvaluationSummary(graph: graph, items: list.items, evaluation: evaluation, table: table))
       if json == "-" { print(text) } else { try AtomicFile.write(Array("\(text)\n".utf8), to: json) }
     }
     if markdown != "-", json != "-" { print(report.text) }

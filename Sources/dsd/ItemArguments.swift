@@ -1,7 +1,24 @@
 import CommandLineSupport
 
 /// Items of a file, of some tasks.
-enum ItemArguments {
+struct ItemArguments: ParsableArguments {
+  @Option(
+    name: [.long, .customLong("data")],
+    help: ArgumentHelp("The items, one JSON object a line.", valueName: "file"))
+  var items: String
+
+  @Option(
+    help: ArgumentHelp(
+      "What images' paths are relative to (default: the items' folder).", valueName: "folder"))
+  var images: String?
+
+  @Option(help: ArgumentHelp("Only these tasks, separated by commas.", valueName: "tasks"))
+  var tasks: String?
+
+  func read() throws -> [EvaluationItem] { try ItemArguments.read(items, tasks: tasks) }
+
+  func source() throws -> ImageSource { try ImageSource(folder: images ?? FolderBoundary.folder(of: items)) }
+
   /// - Parameter tasks: names separated by commas; all when nil.
   /// - Throws: `DataError` when a task is not in the file.
   static func read(_ path: String, tasks: String?) throws -> [EvaluationItem] {

@@ -43,9 +43,6 @@ struct RewriteCommand: ParsableCommand {
   @Option(help: "The terms of the score.")
   var terms = MatchingOptions.Terms.both
 
-  @Option(help: ArgumentHelp("hinge:MARGIN or cross-entropy:TEMPERATURE.", valueName: "loss"))
-  var loss = "hinge:0.1"
-
   @Option(help: ArgumentHelp("Differentiate this value.", valueName: "value"))
   var gradient: String?
 
@@ -66,6 +63,7 @@ struct RewriteCommand: ParsableCommand {
       "Keep this output or inner value as an output; repeat it for several.", valueName: "value"))
   var kept: [String] = []
 
+  @OptionGroup(title: "Loss") var loss: LossArguments
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 
   func validate() throws {
@@ -75,7 +73,6 @@ struct RewriteCommand: ParsableCommand {
       throw ValidationError("--checkpoint-blocks needs --gradient")
     }
     if let score, score < 1 { throw ValidationError("--score: \(score) is not at least 1") }
-    _ = try TrainingLoss(loss)
   }
 
   func run() throws {
@@ -112,7 +109,7 @@ struct RewriteCommand: ParsableCommand {
       throw DataError("--score: the batch is not a multiple of \(candidates) candidates; give --dim batch=N")
     }
     return try ScoreNodes(
-      ScoreLayout(examples: rows / candidates, candidates: candidates), try TrainingLoss(loss), options)
+      ScoreLayout(examples: rows / candidates, candidates: candidates), loss.loss, options)
   }
 
   /// The inputs' declared types with the extents of `--dim`.

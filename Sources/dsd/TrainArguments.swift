@@ -14,18 +14,7 @@ struct TrainingItemArguments: ParsableArguments {
     }
   }
 
-  @Option(
-    name: [.long, .customLong("data")],
-    help: ArgumentHelp("The items, one JSON object a line; those held out are left out.", valueName: "file"))
-  var items: String
-
-  @Option(
-    help: ArgumentHelp(
-      "What images' paths are relative to (default: the items' folder).", valueName: "folder"))
-  var images: String?
-
-  @Option(help: ArgumentHelp("Only these tasks, separated by commas.", valueName: "tasks"))
-  var tasks: String?
+  @OptionGroup var list: ItemArguments
 
   @Option(help: "Learn from so many items of each task, drawn by --run-seed.")
   var shots: Int?
@@ -53,34 +42,20 @@ struct TrainingItemArguments: ParsableArguments {
 
   /// The items to learn from and those to measure by.
   func chosen(seed: UInt64) throws -> (training: [EvaluationItem], validation: [EvaluationItem]) {
-    var training = try ItemArguments.read(items, tasks: tasks).filter { !$0.isHeldOut }
+    var training = try list.read().filter { !$0.isHeldOut }
     var held: [EvaluationItem] = []
-    if let validation { held = try ItemArguments.read(validation, tasks: tasks) }
+    if let validation { held = try ItemArguments.read(validation, tasks: list.tasks) }
     if let validationShare {
       (training, held) = TrainingItems.split(training, share: validationShare, seed: seed)
     }
     training = TrainingItems.shots(shots, of: training, seed: seed)
-    guard !training.isEmpty else { throw DataError("\(items): no items to learn from") }
+    guard !training.isEmpty else { throw DataError("\(list.items): no items to learn from") }
     return (training, held)
   }
 }
 
 /// How it learns.
 struct OptimizerArguments: ParsableArguments {
-  enum Loss: String, ExpressibleByArgument, CaseIterable {
-    case hinge
-    case crossEntropy = "cross-entropy"
-  }
-
-  @Option(help: "What is made small: hinge (by a margin above the best wrong one) or cross-entropy.")
-  var loss = Loss.hinge
-
-  @Option(help: "The margin of the hinge loss.")
-  var margin: Float = 0.1
-
-  @Option(help: "What scores are divided by in the cross-entropy.")
-  var temperature: Float = 1
-
   @Option(help: "Steps of the optimizer.")
   var steps = 200
 
@@ -128,7 +103,6 @@ struct OptimizerArguments: ParsableArguments {
     if !(0...1000).contains(draws) { throw ValidationError("--draws: \(draws) is not between 0 and 1000") }
     if warmup < 0 { throw ValidationError("--warmup: \(warmup) is less than 0") }
     let numbers: [(String, Double, Bool)] = [
-      ("margin", Double(margin), margin >= 0), ("temperature", Double(temperature), temperature > 0),
       ("lr", learningRate ?? 0, (learningRate ?? 0) >= 0), ("eps", eps, eps >= 0),
       ("weight-decay", weightDecay, weightDecay >= 0), ("clip", Double(clip), clip >= 0),
     ]
@@ -144,13 +118,6 @@ struct OptimizerArguments: ParsableArguments {
       throw ValidationError("--betas: '\(betas)' is not two numbers from 0 to below 1")
     }
     return values.map { $0! }
-  }
-
-  var trainingLoss: TrainingLoss {
-    switch loss {
-    case .hinge: .hinge(margin: margin)
-    case .crossEntropy: .crossEntropy(temperature: temperature)
-    }
   }
 
   func options(defaultRate: Double) throws -> TrainingOptions {

@@ -31,6 +31,7 @@ struct TrainCommand: ParsableCommand {
   var words: String?
 
   @OptionGroup(title: "Items") var items: TrainingItemArguments
+  @OptionGroup(title: "Loss") var loss: LossArguments
   @OptionGroup(title: "Learning") var optimizer: OptimizerArguments
   @OptionGroup(title: "Run") var session: TrainingRunArguments
 
@@ -51,7 +52,7 @@ struct TrainCommand: ParsableCommand {
       try OutputCheck.file(path)
     }
     let (training, validation) = try items.chosen(seed: optimizer.runSeed)
-    let images = try ImageSource(folder: items.images ?? FolderBoundary.folder(of: items.items))
+    let images = try items.list.source()
     let examples = TrainingExample.all(of: training, directions: items.direction.directions)
     let held = TrainingExample.all(
       of: validation, directions: items.direction.directions, first: training.count)
@@ -63,7 +64,7 @@ struct TrainCommand: ParsableCommand {
     matching.layers = layers.map { LayerSelection($0) } ?? method.defaultLayers
     var context = TrainingContext(
       loaded: try arguments.load(graph), items: training + validation, images: images, matching: matching,
-      loss: optimizer.trainingLoss, words: words, seed: optimizer.runSeed, cache: session.cache,
+      loss: loss.loss, words: words, seed: optimizer.runSeed, cache: session.cache,
       threads: arguments.threadCount)
     if Terminal.isInteractive { context.progress = TrainProgress.preparation() }
     let prepared = try method.prepare(context)
@@ -152,18 +153,15 @@ struct TrainCommand: ParsableCommand {
     var graph = SHA256()
     try MappedFile.withBytes(of: self.graph) { graph.update($0) }
     var settings: [String: String] = [
-      "--method": method, "--loss": optimizer.loss.rawValue, "--score": sweep.score.rawValue,
+      "--method": method, "--score": sweep.score.rawValue,
       "--timesteps": prepared.timesteps.map(String.init).joined(separator: ","), "--seed": "\(sweep.seed)",
       "--latent": sweep.latent.rawValue, "--layers": layers ?? "default",
       "--direction": items.direction.rawValue,
-      "--shots": items.shots.map(String.init) ?? "none", "--tasks": items.tasks ?? "all",
+      "--shots": items.shots.map(String.init) ?? "none", "--tasks": items.list.tasks ?? "all",
       "--official-compat": "\(sweep.officialCompat)", "--draws": "\(optimizer.draws)",
       "--init": words ?? "none",
     ]
-    switch optimizer.loss {
-    case .hinge: settings["--margin"] = "\(optimizer.margin)"
-    case .crossEntropy: settings["--temperature"] = "\(optimizer.temperature)"
-    }
+    settings.merge(loss.settings) { $1 }
     settings.merge(options.settings) { $1 }
     settings.merge(prepared.settings) { $1 }
     settings["graph"] = graph.hex

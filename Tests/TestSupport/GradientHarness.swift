@@ -30,13 +30,13 @@ public struct GradientHarness {
     let types = inputs.mapValues { TensorType($0.dtype, $0.shape) }
     let forward = try Plan(Preparation(g.graph, .standard, inputs: types, pool: pool))
 
-    var random = SmallRandom(state: 7)
+    var random = Seeded(7)
     let shapes = try forward.run(inputs).mapValues(\.shape)
     var weights: [String: Tensor] = [:]
     var total: Value?
     for position in outputs.indices {
       let shape = shapes["out\(position)"]!
-      let values = (0..<shape.reduce(1, *)).map { _ in random.next() }
+      let values = (0..<shape.reduce(1, *)).map { _ in Double.random(in: -1...1, using: &random) }
       weights["out\(position)"] = Tensor(values, shape: shape)
       let weighted = g.Mul(Value("out\(position)"), g.constant(weights["out\(position)"]!))
       let sum = g.ReduceSum(weighted, attributes: ["keepdims": .int(0)])
@@ -82,20 +82,8 @@ public struct GradientHarness {
 
   /// Numbers between `low` and `high`, the same for a seed in every run.
   public static func random(_ shape: [Int], seed: UInt64, _ low: Double = -1, _ high: Double = 1) -> Tensor {
-    var random = SmallRandom(state: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
-    let values = (0..<shape.reduce(1, *)).map { _ in low + (high - low) * (random.next() + 1) / 2 }
+    var random = Seeded(seed)
+    let values = (0..<shape.reduce(1, *)).map { _ in Double.random(in: low...high, using: &random) }
     return Tensor(values, shape: shape)
-  }
-}
-
-/// Numbers between −1 and 1 (xorshift64*).
-private struct SmallRandom {
-  var state: UInt64
-
-  mutating func next() -> Double {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return Double((state &* 0x2545_F491_4F6C_DD1D) >> 11) / Double(1 << 52) - 1
   }
 }

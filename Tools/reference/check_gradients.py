@@ -148,7 +148,7 @@ def compare(model, leaves, captions, image, t, terms, loss, seed, bin, work, fol
   extents = dict(batch=rows, height=model.size, width=model.size, latent_height=edge, latent_width=edge)
   for name, extent in extents.items():
     command += ["--dim", f"{name}={extent}"]
-  command += ["--score", rows, "--terms", terms, "--loss", "hinge:0.1"]
+  command += ["--score", rows, "--terms", terms, "--loss", "hinge", "--margin", "0.1"]
   command += ["--gradient", "score/scores" if loss == "score" else "score/loss"]
   for name in expected:
     command += ["--wrt", name]

@@ -6,21 +6,30 @@ extension AttentionForm {
     let extents = try extents(inputs.map { $0.map { TensorType($0.dtype, $0.shape) } })
     guard let shape = AttentionShape(extents) else { throw DataError("the extents are not known") }
     guard let query = inputs[0] else { return }
-    // A softmax in float64 asked of narrower inputs widens the whole computation.
-    let dtype = precision == .float64 ? .float64 : query.dtype
-    var wide = inputs.map { $0 }
-    for position in [0, 1, 2, 4, 5] where position < wide.count {
-      wide[position] = wide[position]?.converted(to: dtype)
+    try widened(query.dtype, inputs, outputs) { dtype, wide, wideOutputs in
+      switch dtype {
+      case .float32: try run(Float.self, shape, wide, wideOutputs, context)
+      case .float64: try run(Double.self, shape, wide, wideOutputs, context)
+      default: throw DataError("cannot attend over \(dtype)")
+      }
     }
-    if wide.count > 3, let mask = wide[3], mask.dtype != .bool { wide[3] = mask.converted(to: dtype) }
+  }
+
+  /// Runs `body` with all floating-point tensors of the type that is computed in: a softmax in float64 asked of
+  /// narrower inputs widens the whole computation.
+  func widened(
+    _ query: DType, _ inputs: [Tensor?], _ outputs: [Tensor?],
+    _ body: (DType, [Tensor?], [Tensor?]) throws -> Void
+  ) rethrows {
+    let dtype = precision == .float64 ? .float64 : query
+    // A mask may be boolean or of any number type; lengths stay integers.
+    let wide = inputs.enumerated().map { position, input in
+      input.map { $0.dtype.isFloat || position == 3 && $0.dtype != .bool ? $0.converted(to: dtype) : $0 }
+    }
     let wideOutputs = outputs.map { output in
       output.map { $0.dtype == dtype ? $0 : Tensor(dtype, $0.shape) }
     }
-    switch dtype {
-    case .float32: try run(Float.self, shape, wide, wideOutputs, context)
-    case .float64: try run(Double.self, shape, wide, wideOutputs, context)
-    default: throw DataError("cannot attend over \(dtype)")
-    }
+    try body(dtype, wide, wideOutputs)
     for (wide, output) in zip(wideOutputs, outputs) {
       if let wide, let output, wide.dtype != output.dtype { output.assign(wide.converted(to: output.dtype)) }
     }

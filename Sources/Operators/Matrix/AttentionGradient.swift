@@ -39,21 +39,12 @@ struct AttentionGradient: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     let extents = try form.extents(inputs.prefix(4).map { $0.map { TensorType($0.dtype, $0.shape) } })
     guard let shape = AttentionShape(extents), let query = inputs[0] else { return }
-    // A softmax in float64 asked of narrower inputs widens the whole computation.
-    let dtype = form.precision == .float64 ? .float64 : query.dtype
-    let wide = inputs.map { input in
-      input.map { $0.dtype == .bool ? $0 : $0.converted(to: dtype) }
-    }
-    let wideOutputs = outputs.map { output in
-      output.map { $0.dtype == dtype ? $0 : Tensor(dtype, $0.shape) }
-    }
-    switch dtype {
-    case .float32: try run(Float.self, shape, wide, wideOutputs, context)
-    case .float64: try run(Double.self, shape, wide, wideOutputs, context)
-    default: throw DataError("cannot attend over \(dtype)")
-    }
-    for (wide, output) in zip(wideOutputs, outputs) {
-      if let wide, let output, wide.dtype != output.dtype { output.assign(wide.converted(to: output.dtype)) }
+    try form.widened(query.dtype, inputs, outputs) { dtype, wide, wideOutputs in
+      switch dtype {
+      case .float32: try run(Float.self, shape, wide, wideOutputs, context)
+      case .float64: try run(Double.self, shape, wide, wideOutputs, context)
+      default: throw DataError("cannot attend over \(dtype)")
+      }
     }
   }
 

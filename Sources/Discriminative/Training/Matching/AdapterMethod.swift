@@ -16,8 +16,12 @@ struct AdapterMethod: TrainingMethod {
   var defaultLayers: LayerSelection { .official }
 
   func prepare(_ context: TrainingContext) throws -> PreparedTraining {
-    if context.matching.noise != nil { throw UsageError("--noise: the examples of an adapter draw their own") }
-    if context.cache != nil { throw UsageError("--cache: an adapter keeps latents and captions in memory alone") }
+    if context.matching.noise != nil {
+      throw UsageError("--noise: the examples of an adapter draw their own")
+    }
+    if context.cache != nil {
+      throw UsageError("--cache: an adapter keeps latents and captions in memory alone")
+    }
     let graph = context.loaded.graph
     let description = try PipelineDescription(from: graph)
     var start: [String: Tensor] = [:]

@@ -88,18 +88,11 @@ public final class MatchingObjective: TrainingObjective {
       }
       guard wantsGradients else { continue }
       let share = Float(group.count) / Float(batch.count)
-      for name in self.parameters.keys {
-        add(results[Gradient.name(name)]!, share, to: &gradients[name])
-      }
+      let own = Dictionary(
+        uniqueKeysWithValues: self.parameters.keys.map { ($0, results[Gradient.name($0)]!) })
+      Gradients.add(own, share: share, to: &gradients)
     }
     return BatchResult(examples: examples.map { $0! }, gradients: gradients)
-  }
-
-  private func add(_ tensor: Tensor, _ share: Float, to sum: inout Tensor?) {
-    let target = sum ?? .zeros(.float32, tensor.shape)
-    let (a, b) = (target.pointer(as: Float.self), tensor.pointer(as: Float.self))
-    for i in 0..<tensor.count { a[i] += share * b[i] }
-    sum = target
   }
 
   private func layout(_ example: TrainingExample, _ draw: StepDraw, examples: Int) -> ScoreLayout {
@@ -109,7 +102,8 @@ public final class MatchingObjective: TrainingObjective {
       hasEmptyRows: !isOneImage && options.needsBias)
   }
 
-  /// Places in the batch of examples that are run together: of one layout, in runs that hold the row limit.
+  /// Places in the batch of examples that are run together: of one layout, in runs that hold the row limit. Their
+  /// numbers are powers of two, so that few graphs are planned whatever batches are made of.
   private func groups(_ batch: [TrainingExample], _ draws: [StepDraw]) -> [[Int]] {
     var order: [ScoreLayout] = []
     var groups: [ScoreLayout: [Int]] = [:]
@@ -119,11 +113,16 @@ public final class MatchingObjective: TrainingObjective {
       groups[layout, default: []].append(place)
     }
     return order.flatMap { layout in
-      let size = max(1, rowLimit / layout.rows)
-      let places = groups[layout]!
-      return stride(from: 0, to: places.count, by: size).map {
-        Array(places[$0..<min($0 + size, places.count)])
+      let limit = max(1, rowLimit / layout.rows)
+      var left = groups[layout]![...]
+      var runs: [[Int]] = []
+      while !left.isEmpty {
+        let most = min(left.count, limit)
+        let size = 1 << (Int.bitWidth - 1 - most.leadingZeroBitCount)
+        runs.append(Array(left.prefix(size)))
+        left = left.dropFirst(size)
       }
+      return runs
     }
   }
 
