@@ -6,15 +6,14 @@ public struct GraphIndex: Sendable {
   public let consumers: [String: [Int]]
 
   public init(_ graph: Graph) {
-    var producer: [String: Int] = [:]
+    producer = graph.producers
     var consumers: [String: [Int]] = [:]
+    consumers.reserveCapacity(graph.nodes.count)
     for (position, node) in graph.nodes.enumerated() {
-      for output in node.outputs where !output.isEmpty { producer[output] = position }
       for input in GraphIndex.uses(of: node) where consumers[input]?.last != position {
         consumers[input, default: []].append(position)
       }
     }
-    self.producer = producer
     self.consumers = consumers
   }
 
@@ -27,6 +26,16 @@ public struct GraphIndex: Sendable {
 }
 
 extension Graph {
+  /// The positions of the nodes that make values, by the values' names.
+  public var producers: [String: Int] {
+    var positions: [String: Int] = [:]
+    positions.reserveCapacity(nodes.count)
+    for (position, node) in nodes.enumerated() {
+      for output in node.outputs where !output.isEmpty { positions[output] = position }
+    }
+    return positions
+  }
+
   /// Names that the graph uses and does not define: what a subgraph takes from the graph around it.
   public var capturedNames: [String] {
     var defined = Set(inputs.map(\.name))
@@ -58,7 +67,11 @@ extension Graph {
   /// orders, the one nearest to the file's. Values that nothing defines are ignored here.
   /// - Throws: `DataError` that names the nodes of a cycle.
   public func topologicalOrder() throws -> [Int] {
-    let index = GraphIndex(self)
+    let producers = self.producers
+    let isSorted = nodes.indices.allSatisfy { position in
+      GraphIndex.uses(of: nodes[position]).allSatisfy { (producers[$0] ?? -1) < position }
+    }
+    if isSorted { return Array(nodes.indices) }
     // 0: not visited, 1: on the stack, 2: done.
     var state = [UInt8](repeating: 0, count: nodes.count)
     var order: [Int] = []
@@ -68,7 +81,7 @@ extension Graph {
       state[root] = 1
       while var top = stack.popLast() {
         if top.next < top.uses.count {
-          let producer = index.producer[top.uses[top.next]]
+          let producer = producers[top.uses[top.next]]
           top.next += 1
           stack.append(top)
           guard let producer else { continue }
@@ -104,13 +117,14 @@ extension Graph {
   ///
   /// Outputs become `wanted`; inputs and initializers that nothing needs go. `given` values become inputs.
   public func sliced(to wanted: [String], given: Set<String> = []) -> Graph {
-    let index = GraphIndex(self)
+    let producers = self.producers
     var needed: Set<String> = []
+    needed.reserveCapacity(nodes.count)
     var keep = [Bool](repeating: false, count: nodes.count)
     var pending = wanted
     while let name = pending.popLast() {
       guard needed.insert(name).inserted, !given.contains(name) else { continue }
-      guard let position = index.producer[name], !keep[position] else { continue }
+      guard let position = producers[name], !keep[position] else { continue }
       keep[position] = true
       pending += GraphIndex.uses(of: nodes[position])
     }

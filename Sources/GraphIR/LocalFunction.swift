@@ -25,7 +25,9 @@ public struct FunctionLibrary: Sendable {
 
   /// - Throws: `DataError` that names the node whose types do not fit or whose body cannot be written.
   public init(_ graph: Graph, _ set: OperatorSet, pool: ThreadPool = ThreadPool(threads: 1)) throws {
-    func isOwn(_ node: Node) -> Bool { set.type(node.op, domain: node.domain) is any ComposedOperator.Type }
+    func isOwn(_ node: Node) -> Bool {
+      !node.domain.isEmpty && set.type(node.op, domain: node.domain) is any ComposedOperator.Type
+    }
     guard
       graph.nodes.contains(where: {
         isOwn($0) || $0.subgraphs.contains { $0.graph.nodes.contains(where: isOwn) }
@@ -40,7 +42,9 @@ public struct FunctionLibrary: Sendable {
       for (name, body) in node.subgraphs where body.nodes.contains(where: isOwn) {
         throw DataError("\(node.label), \(name): operators of domain dsd inside bodies are not written")
       }
-      guard let composed = inference.operators[position] as? any ComposedOperator else { continue }
+      guard isOwn(node), let composed = inference.operators[position] as? any ComposedOperator else {
+        continue
+      }
       do {
         let types = node.inputs.map { $0.isEmpty ? nil : inference.types[$0] }
         overloads[position] = add(try FunctionBody(node, composed, types, opset: opset))
@@ -120,5 +124,22 @@ private struct FunctionBody {
   func isIdentical(to function: LocalFunction) -> Bool {
     inputs == function.inputs && outputs == function.outputs && opsets == function.opsets
       && nodes == function.nodes
+  }
+}
+
+extension Graph {
+  /// The graph for programs that know the operators of its opset alone: a newer operator, which recognition may have
+  /// made, goes by its name in domain `dsd`, where it has a body.
+  public func namingNewer(in set: OperatorSet) -> Graph {
+    guard let opset = opsets[""] else { return self }
+    var result = self
+    for (position, node) in nodes.enumerated() where node.domain.isEmpty {
+      guard let type = set.type(node.op) as? any ComposedOperator.Type, type.schema.since > opset else {
+        continue
+      }
+      result.nodes[position].domain = "dsd"
+      result.opsets["dsd"] = 1
+    }
+    return result
   }
 }

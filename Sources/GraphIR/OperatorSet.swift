@@ -23,8 +23,12 @@ public struct OperatorSet: Sendable {
     types.sorted { $0.key < $1.key }.map(\.value)
   }
 
+  /// An operator of the default domain that has a body goes by its name in domain `dsd` as well, see
+  /// ``Graph/namingNewer(in:)``.
   public func type(_ op: String, domain: String = "") -> (any Operator.Type)? {
-    types[OperatorSet.key(domain, op)]
+    if let own = types[OperatorSet.key(domain, op)] { return own }
+    guard domain == "dsd", let type = types[op], type.schema.domain.isEmpty else { return nil }
+    return type is any ComposedOperator.Type ? type : nil
   }
 
   private static func key(_ domain: String, _ op: String) -> String {

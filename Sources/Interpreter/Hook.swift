@@ -51,7 +51,7 @@ public struct HookContext: Sendable {
     self.graph = graph
     self.types = types
     self.operators = operators
-    producer = GraphIndex(graph).producer
+    producer = graph.producers
   }
 
   /// The graph inputs that a value depends on. Linear in the part of the graph that makes the value.

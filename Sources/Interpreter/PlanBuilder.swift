@@ -70,7 +70,7 @@ struct PlanBuilder {
   /// A hook runs right after its node, or after the step that makes the last of its values where the node has
   /// been rewritten. Hooks on nodes of other parts of the graph are not this plan's.
   private func attachmentsByStep() -> [Int: [Attachment]] {
-    let producer = GraphIndex(graph).producer
+    let producer = graph.producers
     let positions = Dictionary(
       graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     let everywhere = Set(preparation.graph.nodes.map(\.name))

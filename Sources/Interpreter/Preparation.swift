@@ -149,7 +149,8 @@ public struct Preparation {
   /// What must be in the graph for hooks to be called: the values they get and, where those are inputs of the
   /// node that no single step makes last, an output of the node itself.
   private static func observed(_ attachments: [Attachment], _ graph: Graph) -> [String] {
-    let producer = GraphIndex(graph).producer
+    if attachments.isEmpty { return [] }
+    let producer = graph.producers
     return attachments.flatMap { attachment -> [String] in
       let makers = Set(attachment.values.map { producer[$0] })
       guard attachment.inputCount == attachment.values.count, makers.count != 1 || makers.contains(nil) else {

@@ -42,6 +42,7 @@ public enum GraphWriter {
   private static func pack<T>(
     _ graph: Graph, _ operators: OperatorSet?, _ body: (UnsafePointer<ProtobufCMessage>, Int) throws -> T
   ) throws -> T {
+    let graph = operators.map(graph.namingNewer) ?? graph
     let library = try operators.map { try FunctionLibrary(graph, $0) } ?? FunctionLibrary()
     let writing = ModelWriting()
     // The messages point into the arena and into the graph's tensors.

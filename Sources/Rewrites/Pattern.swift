@@ -29,6 +29,17 @@ public indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
     }
     return self
   }
+
+  /// The operators whose nodes can match; nil when any can.
+  var rootOperators: Set<String>? {
+    switch self {
+    case .node(let ops, _, _, _): return Set(ops)
+    case .either(let patterns):
+      let each = patterns.compactMap(\.rootOperators)
+      return each.count == patterns.count ? each.reduce([]) { $0.union($1) } : nil
+    case .variable, .scalar, .constant: return nil
+    }
+  }
 }
 
 /// Writes patterns: `op.MatMul("x", "w")`. Add and Mul match with their inputs in either order.

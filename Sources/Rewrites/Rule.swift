@@ -69,8 +69,12 @@ public struct RuleSet: GraphRewrite {
     var initializers: [(String, Initializer)] = []
     var newTypes = types
     let used = TakenNames(graph.allNames)
+    var candidates: [String: [Rule]] = [:]
+    for op in Set(graph.nodes.map(\.op)) {
+      candidates[op] = rules.filter { $0.pattern.rootOperators?.contains(op) ?? true }
+    }
     for node in graph.nodes.reversed() where !consumed.contains(node.name) {
-      for rule in rules {
+      for rule in candidates[node.op] ?? [] {
         guard let match = matcher.match(rule.pattern, at: node),
           consumed.isDisjoint(with: match.matched)
         else { continue }

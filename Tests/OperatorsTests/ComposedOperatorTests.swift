@@ -61,9 +61,39 @@ import Testing
     try check("Linear", [x, w, b])
     try check("SiLU", [x])
     for opset in [13, 18, 23] {
+      for form in ["none", "tanh"] { try check("Gelu", [x], ["approximate": .string(form)], opset: opset) }
+      let axis = ["axis": Attribute.int(1), "epsilon": .float(1e-3)]
+      let parameters = (random.tensor([5, 6]), random.tensor([5, 6]))
+      try check("LayerNormalization", [x, parameters.0, parameters.1], axis, opset: opset)
+      try check("LayerNormalization", [x, parameters.0], axis, wanted: [true, true, true], opset: opset)
+      try check("RMSNormalization", [x, parameters.0], axis, opset: opset)
+    }
+    for opset in [13, 18, 23] {
       try check(
         "GroupNormalization", [random.tensor([2, 6, 3, 5]), random.tensor([6]), random.tensor([6])],
         ["num_groups": .int(3)], opset: opset)
+    }
+  }
+
+  /// An operator that is newer than the graph's opset is written with its body, others as they are.
+  @Test func newerOperators() throws {
+    let type = TensorType(.float32, [2, 3])
+    for (opset, domain) in [(14, "dsd"), (20, "")] {
+      var graph = Graph(opsets: ["": opset])
+      graph.inputs = [ValueInfo("x", type)]
+      graph.nodes = [
+        Node("Tanh", name: "a", inputs: ["x"], outputs: ["t"]),
+        Node("Gelu", name: "b", inputs: ["t"], outputs: ["y"]),
+      ]
+      graph.outputs = [ValueInfo("y", type)]
+      let named = graph.namingNewer(in: .standard)
+      #expect(named.nodes.map(\.domain) == ["", domain])
+      #expect(named.opsets["dsd"] == (domain.isEmpty ? nil : 1))
+      #expect(try FunctionLibrary(named, .standard).functions.map(\.name) == (domain.isEmpty ? [] : ["Gelu"]))
+      var random = Seeded(9)
+      let x = random.tensor([2, 3])
+      let (a, b) = (try NaiveEvaluator.values(graph, ["x": x]), try NaiveEvaluator.values(named, ["x": x]))
+      #expect(a["y"]!.array(of: Float.self) == b["y"]!.array(of: Float.self))
     }
   }
 

@@ -6,7 +6,8 @@
 `dsd rewrite` writes the pipeline with score, loss and gradient as one graph file; `dsd-run` runs it, and with
 `--onnxruntime` ONNX Runtime does too. Torch computes the same with autograd through diffusers' models in float64, and
 in float32 to tell what rounding costs. What is told is the largest difference by the gradient's peak. Exit code 1 when
-one of ours is above 1e-4.
+one of ours is above 1e-4. Adapters are random; with factors of LoRA as large as 0.3 torch's own float32 is 1e-4 and more
+from its float64 in places.
 """
 
 import argparse
@@ -87,7 +88,7 @@ def adapted(spec, folder, file):
   return model, leaves
 
 
-def check(kind, seed, bin, work, with_runtime):
+def check(kind, seed, bin, work, with_runtime, deviation):
   rng = random.Random(f"{kind}-{seed}")
   folder = make_checkpoints.make(kind, work / "checkpoint", seed)
   image = make_references.make_images(work, seed)[0]
@@ -97,7 +98,7 @@ def check(kind, seed, bin, work, with_runtime):
   for spec in specs:
     file = work / "adapter.safetensors"
     if spec:
-      run([bin / "dsd", "adapter", graph, spec, "-o", file, "--seed", seed + 1, "--deviation", 0.3])
+      run([bin / "dsd", "adapter", graph, spec, "-o", file, "--seed", seed + 1, "--deviation", deviation])
     model, leaves = adapted(spec, folder, file)
     for part in (model.unet, model.vae, *model.encoders):
       part.requires_grad_(False)
@@ -203,6 +204,7 @@ def main():
   parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder that holds dsd and dsd-run")
   parser.add_argument("--seeds", default="1..1", metavar="N..M")
   parser.add_argument("--kind", choices=make_checkpoints.KINDS, action="append")
+  parser.add_argument("--deviation", type=float, default=0.1, help="of the random adapters' elements")
   parser.add_argument("--onnxruntime", action="store_true", help="run the gradient graphs in ONNX Runtime as well")
   args = parser.parse_args()
   torch.set_num_threads(1)
@@ -214,7 +216,7 @@ def main():
   for seed in range(int(first), int(last or first) + 1):
     for kind in args.kind or make_checkpoints.KINDS:
       with tempfile.TemporaryDirectory() as temporary:
-        for runner, rows, terms, loss, by, worst, own, peak in check(kind, seed, args.bin, pathlib.Path(temporary), args.onnxruntime):
+        for runner, rows, terms, loss, by, worst, own, peak in check(kind, seed, args.bin, pathlib.Path(temporary), args.onnxruntime, args.deviation):
           good = worst <= TOLERANCE or runner.startswith("torch")
           failures += not good
           print(f"{kind:9} {seed:4} {runner:14} {rows:4} {terms:9} {loss:6} {by:18} {worst:8.1e} {own:8.1e} {peak:8.1e}"

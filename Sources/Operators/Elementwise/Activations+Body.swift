@@ -7,10 +7,26 @@ extension SiLU: ComposedOperator {
   }
 }
 
-extension ScaledSwish: ComposedOperator {
+extension Swish: ComposedOperator {
   func body(_ call: Composition) throws -> [Value?] {
     let x = try call.input(0)
-    return [call.g.Mul(x, call.g.Sigmoid(call.g.Mul(x, call.number(Double(form.alpha), try call.dtype(0)))))]
+    return [call.g.Mul(x, call.g.Sigmoid(call.g.Mul(x, call.number(Double(alpha), try call.dtype(0)))))]
+  }
+}
+
+extension Gelu: ComposedOperator {
+  func body(_ call: Composition) throws -> [Value?] {
+    let g = call.g
+    let (x, dtype) = (try call.input(0), try call.dtype(0))
+    func number(_ value: Double) -> Value { call.number(value, dtype) }
+    let curve: Value
+    if usesTanh {
+      let slope = g.Add(number(1), g.Mul(g.Mul(x, x), number(0.044715)))
+      curve = g.Tanh(g.Mul(g.Mul(x, number((2 / Double.pi).squareRoot())), slope))
+    } else {
+      curve = g.Erf(g.Mul(x, number(0.5.squareRoot())))
+    }
+    return [g.Mul(g.Mul(x, number(0.5)), g.Add(number(1), curve))]
   }
 }
 

@@ -15,10 +15,6 @@ extension Swish: DifferentiableOperator {
   }
 }
 
-extension ScaledSwish: DifferentiableOperator {
-  func gradient(_ context: GradientContext) throws -> [Value?] { try form.gradient(context) }
-}
-
 extension SiLU: DifferentiableOperator {
   func gradient(_ context: GradientContext) throws -> [Value?] {
     context.fused("SwishGradient", [context.input(0), try context.gradient()], [:], for: 0..<1)

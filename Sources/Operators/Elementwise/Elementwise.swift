@@ -51,7 +51,6 @@ extension OperatorSet {
     Softsign.self,
     Gelu.self,
     Swish.self,
-    ScaledSwish.self,
     SiLU.self,
     Mish.self,
     SwiGLU.self,

@@ -75,15 +75,6 @@ struct SwiGLU: Operator {
   }
 }
 
-/// Swish in graphs of every opset: an operator of our own domain.
-struct ScaledSwish: RealFunction {
-  static let schema = Schema.map("Swish", domain: "dsd", since: 1, attributes: Swish.schema.attributes)
-  let form: Swish
-  init(_ attributes: Attributes) throws { form = try Swish(attributes) }
-  var vector: FloatMap? { form.vector }
-  func value(_ x: Double) -> Double { form.value(x) }
-}
-
 /// Y = X · sigmoid(X): our own operator, one pass where older opsets need two nodes.
 struct SiLU: RealFunction {
   static let schema = Schema.map("SiLU", domain: "dsd", since: 1)

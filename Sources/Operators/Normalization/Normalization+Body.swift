@@ -4,17 +4,20 @@ import GraphIR
 private struct NormalizationComposition {
   let call: Composition
   let dtype: DType
-  /// Of the normalized elements, keepdims.
+  /// Statistics of the normalized elements, keepdims.
+  let mean: Value?
   let centered, inverse: Value
   private let axes: [Int]
   private var g: GraphBuilder { call.g }
 
-  init(_ call: Composition, _ x: Value, axes: [Int], epsilon: Double) throws {
+  /// - Parameter isCentered: false for the root mean square.
+  init(_ call: Composition, _ x: Value, axes: [Int], epsilon: Double, isCentered: Bool = true) throws {
     let g = call.g
     self.call = call
     self.axes = axes
     dtype = try call.dtype(0)
-    centered = g.Sub(x, call.reduce("ReduceMean", x, axes))
+    mean = isCentered ? call.reduce("ReduceMean", x, axes) : nil
+    centered = mean.map { g.Sub(x, $0) } ?? x
     let variance = call.reduce("ReduceMean", g.Mul(centered, centered), axes)
     inverse = g.Reciprocal(g.Sqrt(g.Add(variance, call.number(epsilon, dtype))))
   }
@@ -61,6 +64,27 @@ extension GroupNormalizationGradient: ComposedOperator {
         ? call.reduce("ReduceSum", g.Mul(dY, g.Reshape(normalized, g.Shape(x))), others, keep: false) : nil,
       call.wants(2) ? call.reduce("ReduceSum", dY, others, keep: false) : nil,
     ]
+  }
+}
+
+extension LayerNormalization: ComposedOperator {
+  func body(_ call: Composition) throws -> [Value?] {
+    let (g, rank) = (call.g, try call.shape(0).count)
+    let first = try InferenceInputs.axis(axis, rank: rank)
+    let c = try NormalizationComposition(
+      call, try call.input(0), axes: Array(first..<rank), epsilon: epsilon)
+    let scaled = g.Mul(c.normalized, try call.input(1))
+    return [call.optional(2).map { g.Add(scaled, $0) } ?? scaled, c.mean, c.inverse]
+  }
+}
+
+extension RMSNormalization: ComposedOperator {
+  func body(_ call: Composition) throws -> [Value?] {
+    let rank = try call.shape(0).count
+    let first = try InferenceInputs.axis(axis, rank: rank)
+    let c = try NormalizationComposition(
+      call, try call.input(0), axes: Array(first..<rank), epsilon: epsilon, isCentered: false)
+    return [call.g.Mul(c.normalized, try call.input(1))]
   }
 }
 

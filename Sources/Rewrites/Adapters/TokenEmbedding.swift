@@ -22,7 +22,7 @@ public struct TokenEmbedding: Sendable, Equatable {
 
   /// - Parameter graph: sorted.
   static func all(in graph: Graph, _ types: [String: TensorType]) throws -> [TokenEmbedding] {
-    let producer = GraphIndex(graph).producer
+    let producer = graph.producers
     let constants = graph.constantValues
     let fed = Set(graph.inputs.map(\.name))
     var result: [TokenEmbedding] = []
@@ -58,7 +58,7 @@ public struct TokenEmbedding: Sendable, Equatable {
   /// The table's elements, in the type that the file has.
   /// - Throws: `DataError` when they are not bound, or computed from something else.
   public func tableTensor(in graph: Graph) throws -> Tensor {
-    let name = TokenEmbedding.origin(of: table, graph, GraphIndex(graph).producer)
+    let name = TokenEmbedding.origin(of: table, graph, graph.producers)
     guard let tensor = graph.initializers[name]?.tensor, tensor.rank == 2 else {
       throw DataError("the elements of the token embedding '\(table)' are not known")
     }
@@ -67,7 +67,7 @@ public struct TokenEmbedding: Sendable, Equatable {
 
   /// The id of the end token that the graph compares token ids with; nil where it does not.
   func endToken(in graph: Graph) -> Int? {
-    let producer = GraphIndex(graph).producer
+    let producer = graph.producers
     for node in graph.nodes where node.op == "Equal" && node.domain.isEmpty {
       for (ids, other) in [(0, 1), (1, 0)]
       where TokenEmbedding.origin(of: node.inputs[ids], graph, producer) == input {

@@ -11,7 +11,7 @@ struct UNetAttention {
   /// The attention layers of the UNet: those whose names tell their block, or all where none does.
   /// - Throws: `DataError` when there are none.
   static func all(in graph: Graph) throws -> [UNetAttention] {
-    let producer = GraphIndex(graph).producer
+    let producer = graph.producers
     let found = graph.nodes.compactMap { node in
       AttentionLayer(node) { graph.dependencies(of: $0, producer: producer) }.map {
         UNetAttention(layer: $0, node: node)
