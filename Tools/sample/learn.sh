@@ -15,12 +15,12 @@ items=${2:-Graphs/sample/training/items.jsonl}
 graph=Graphs/sample/graph.pb
 mkdir -p "$work"
 
-# measure NAME [--adapter FILE | --head FILE | --score TERM]…
+# measure NAME RESULTS [--adapter FILE | --head FILE | --score TERM]…
 measure() {
-  name=$1
-  shift
+  name=$1 results=$2
+  shift 2
   [ -f "$work/$name.json" ] || "$dsd" eval "$graph" --items Graphs/sample/benchmark/items.jsonl \
-    --limit "${LIMIT:-200}" --samples 4 --variants logsumexp --layers official --results "$work/$name.results.jsonl" \
+    --limit "${LIMIT:-200}" --samples 4 --variants logsumexp --layers official --results "$work/$results.results.jsonl" \
     --json "$work/$name.json" "$@" > "$work/$name.txt"
 }
 
@@ -28,25 +28,29 @@ measure() {
 learn() {
   name=$1 method=$2 term=$3 seed=$4
   shift 4
+  file=$work/$name.safetensors option=--adapter results=$name
   case $method in
-    head:*) file=$work/$name.pb option=--head settings="--lr 0.02" ;;
-    lora:*) file=$work/$name.safetensors option=--adapter settings="--lr 0.003" ;;
-    prompt-tokens:*) file=$work/$name.safetensors option=--adapter settings="--lr 0.01" ;;
-    *) file=$work/$name.safetensors option=--adapter settings="" ;;
+    head:*)
+      # What a head takes of the model is the same for all of them.
+      file=$work/$name.pb option=--head results=zero-shot
+      set -- "$@" --lr 0.02 --cache "$work/frozen"
+      ;;
+    lora:*) set -- "$@" --lr 0.003 ;;
+    prompt-tokens:3) set -- "$@" --lr 0.003 --init "a photo of" ;;
+    prompt-tokens:*) set -- "$@" --lr 0.003 ;;
   esac
-  # shellcheck disable=SC2086
   [ -f "$file" ] || "$dsd" train "$graph" --items "$items" --method "$method" --score "$term" --run-seed "$seed" \
-    --steps "${STEPS:-200}" --batch 8 --samples 4 $settings --resume --log "$work/$name.jsonl" \
+    --steps "${STEPS:-200}" --batch 8 --samples 4 --resume --log "$work/$name.jsonl" \
     --plot "$work/$name.png" -o "$file" "$@" > "$work/$name.train.txt"
-  measure "$name" "$option" "$file" --score "$term"
+  measure "$name" "$results" "$option" "$file" --score "$term"
 }
 
-measure zero-shot
+measure zero-shot zero-shot
 for term in ${TERMS:-attention both}; do
   for shots in ${SHOTS:-64 16}; do
     if [ "$shots" = all ]; then some=""; else some="--shots $shots"; fi
     for seed in ${SEEDS:-0 1 2}; do
-      for method in ${METHODS:-lora:4 prompt-tokens:8 head:layer-weights}; do
+      for method in ${METHODS:-lora:4 prompt-tokens:3 head:layer-weights}; do
         short=$(echo "$method" | sed 's/head:/head-/; s/:.*//')
         # shellcheck disable=SC2086
         learn "$term.$short.$shots.$seed" "$method" "$term" "$seed" $some
