@@ -166,7 +166,7 @@ struct TrainingRunArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Keep what does not change from run to run in this file, and go on with what it has.",
+      "Keep what does not change from run to run in this file, and go on with what it has: a model's terms for heads, latents and captions for adapters.",
       valueName: "file"))
   var cache: String?
 

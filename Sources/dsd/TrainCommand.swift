@@ -104,6 +104,7 @@ struct TrainCommand: ParsableCommand {
     let progress = Terminal.isInteractive ? TrainProgress.steps(options, from: trainer.state.step) : nil
     let ending = try trainer.run(progress: progress, shouldStop: { interrupt.isAsked })
     Terminal.clearProgress()
+    try prepared.keep()
     if let plot = session.plot { try TrainingChart(trainer.state.history).image.writePNG(to: plot) }
     if ending == .interrupted {
       Terminal.note(

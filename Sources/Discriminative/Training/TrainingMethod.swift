@@ -57,18 +57,21 @@ public struct PreparedTraining {
   public var timesteps: [Int]
   /// More that decides how the run ends, such as the digest of a head's file.
   public var settings: [String: String]
+  /// Keeps what was computed and will not change, when learning has ended or is stopped.
+  public var keep: () throws -> Void
   /// Writes what was learned.
   public var save: (_ learned: OrderedDictionary<String, Tensor>, _ path: String) throws -> Void
 
   public init(
     objective: any TrainingObjective, rule: Head.Rule = .adamw, timesteps: [Int],
-    settings: [String: String] = [:],
+    settings: [String: String] = [:], keep: @escaping () throws -> Void = {},
     save: @escaping (_ learned: OrderedDictionary<String, Tensor>, _ path: String) throws -> Void
   ) {
     self.objective = objective
     self.rule = rule
     self.timesteps = timesteps
     self.settings = settings
+    self.keep = keep
     self.save = save
   }
 }

@@ -16,7 +16,8 @@ struct MatchingObjectiveTests {
 
   private func objective(
     _ reference: Reference, _ adapter: some Adapter, _ loss: TrainingLoss = .hinge(margin: 20),
-    rowLimit: Int? = nil, terms: MatchingOptions.Terms = .both
+    rowLimit: Int? = nil, terms: MatchingOptions.Terms = .both, cache: String? = nil,
+    model: [String: String] = ["weights": "a"]
   ) throws -> MatchingObjective {
     var options = MatchingOptions()
     options.terms = terms
@@ -25,8 +26,40 @@ struct MatchingObjectiveTests {
       adapted,
       try PipelineTokenizers(reference.description, of: adapted.graph, folder: reference.checkpoint),
       try ImageSource(folder: Fixtures.path("reference/\(reference.kind)")), options, loss,
-      rowLimit: rowLimit,
-      pool: ThreadPool(threads: 2))
+      rowLimit: rowLimit, cache: cache, model: model, pool: ThreadPool(threads: 2))
+  }
+
+  @Test("A file keeps latents and captions from run to run")
+  func cache() throws {
+    let reference = try Reference("sdxl")
+    let examples = try examples(reference)
+    let path = "\(try Fixtures.scratch())/frozen.safetensors"
+    func run(_ adapter: some Adapter, _ cache: String?) throws -> (BatchResult, Int) {
+      let objective = try self.objective(reference, adapter, cache: cache)
+      let result = try objective.evaluate(
+        examples, draws: examples.map { _ in Self.draw }, parameters: initial(objective), wantsGradients: true
+      )
+      try objective.saveCache()
+      return (result, objective.computedCount)
+    }
+    // The empty caption stands beside two images and two captions.
+    let (alone, all) = try run(KeyValueTokens(count: 2), nil)
+    let (first, computed) = try run(KeyValueTokens(count: 2), path)
+    let (second, again) = try run(KeyValueTokens(count: 2), path)
+    #expect(all == computed && computed >= 4 && again == 0)
+    for result in [first, second] {
+      #expect(result.examples.map(\.scores) == alone.examples.map(\.scores))
+      for (name, gradient) in alone.gradients {
+        #expect(result.gradients[name]!.array(of: Float.self) == gradient.array(of: Float.self))
+      }
+    }
+    // A text encoder that learns takes the latents alone.
+    #expect(try run(PromptTokens(count: 2), path).1 == 0)
+    #expect(throws: DataError.self) {
+      try objective(reference, KeyValueTokens(count: 2), cache: path, model: ["weights": "b"])
+    }
+    try AtomicFile.write(Array("{}".utf8), to: path)
+    #expect(throws: DataError.self) { try objective(reference, KeyValueTokens(count: 2), cache: path) }
   }
 
   @Test("Scores differ among candidates as those of a matching job do", arguments: Reference.kinds)

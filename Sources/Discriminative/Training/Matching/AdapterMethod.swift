@@ -1,4 +1,5 @@
 import Diffusion
+import ONNXWire
 import Rewrites
 
 /// Learns an adapter: prompt tokens, key and value tokens, LoRA. The model runs at every step, forward and back.
@@ -19,9 +20,6 @@ struct AdapterMethod: TrainingMethod {
     if context.matching.noise != nil {
       throw UsageError("--noise: the examples of an adapter draw their own")
     }
-    if context.cache != nil {
-      throw UsageError("--cache: an adapter keeps latents and captions in memory alone")
-    }
     let graph = context.loaded.graph
     let description = try PipelineDescription(from: graph)
     var start: [String: Tensor] = [:]
@@ -32,13 +30,17 @@ struct AdapterMethod: TrainingMethod {
     }
     let adapted = try adapter.attached(to: graph, seed: context.seed, start: start)
     let tokenizers = try PipelineTokenizers(description, of: adapted.graph, folder: context.loaded.assets)
-    let objective = try MatchingObjective(
-      adapted, tokenizers, context.images, context.matching, context.loss,
-      pool: ThreadPool(threads: context.threads))
     let digest = WeightDigest.hex(of: graph)
+    var structure = SHA256()
+    try MappedFile.withBytes(of: context.loaded.path) { structure.update($0) }
+    let objective = try MatchingObjective(
+      adapted, tokenizers, context.images, context.matching, context.loss, cache: context.cache,
+      model: ["graph": structure.hex, "weights": digest], pool: ThreadPool(threads: context.threads))
     return PreparedTraining(
       objective: objective, timesteps: try context.matching.timesteps(of: description)
-    ) { learned, path in
+    ) {
+      try objective.saveCache()
+    } save: { learned, path in
       let values = Dictionary(uniqueKeysWithValues: learned.map { ($0.key, $0.value) })
       try AdapterFile.write(adapted, values: values, weights: digest, to: path)
     }

@@ -34,12 +34,15 @@ public final class MatchingObjective: TrainingObjective {
   ///   - options: terms and layers of the score.
   ///   - rowLimit: pairs of one run, which its memory grows with; nil leaves it to the model's size.
   ///   - rewrites: applied after the gradient, such as recomputation.
+  ///   - cache: a file that keeps latents and, where no text encoder learns, what the UNet reads of captions.
+  ///   - model: digests that tell the model apart, for the cache.
   /// - Throws: `DataError` when the graph is no pipeline, and what planning finds; `UsageError` for options that
   ///   cannot be learned through.
   public init(
     _ adapted: AdaptedGraph, _ tokenizers: PipelineTokenizers, _ images: ImageSource,
     _ options: MatchingOptions,
-    _ loss: TrainingLoss, rowLimit: Int? = nil, rewrites: [any GraphRewrite] = [], pool: ThreadPool
+    _ loss: TrainingLoss, rowLimit: Int? = nil, rewrites: [any GraphRewrite] = [], cache: String? = nil,
+    model: [String: String] = [:], pool: ThreadPool
   ) throws {
     guard options.latent == .mean else {
       throw UsageError("--latent \(options.latent.rawValue): learning takes the mean of the posterior")
@@ -64,8 +67,15 @@ public final class MatchingObjective: TrainingObjective {
     self.rowLimit = rowLimit ?? max(2, 64 * 256 / (extent * extent) / 2)
     _ = try ScoreNodes(ScoreLayout(examples: 1, candidates: 2), loss, options)
     frozen = try FrozenValues(
-      graph, description, tokenizers, images, learned: Set(parameters.keys), pool: pool)
+      graph, description, tokenizers, images, learned: Set(parameters.keys),
+      file: try cache.map { try FrozenFile(path: $0, model: model) }, pool: pool)
   }
+
+  /// How many latents and captions were computed so far.
+  public var computedCount: Int { frozen.computedCount }
+
+  /// Writes to the cache what it lacks.
+  public func saveCache() throws { try frozen.save() }
 
   public func evaluate(
     _ batch: [TrainingExample], draws: [StepDraw], parameters: [String: Tensor], wantsGradients: Bool
