@@ -32,7 +32,7 @@ learn() {
   case $method in
     head:*)
       # What a head takes of the model is the same for all of them.
-      file=$work/$name.pb option=--head results=zero-shot
+      file=$work/$name.pb option=--head results=$term.heads
       set -- "$@" --lr 0.02 --cache "$work/frozen"
       ;;
     lora:*) set -- "$@" --lr 0.003 ;;

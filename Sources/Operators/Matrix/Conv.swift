@@ -54,7 +54,14 @@ struct Conv: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let b = inputs.count > 2 ? inputs[2] : nil
-    let plan = ConvolutionPlan(try shape(x.shape, w.shape))
+    let shape = try shape(x.shape, w.shape)
+    if x.dtype == .float32, let plan = WinogradPlan(shape) {
+      return WinogradConvolution(
+        plan: plan, x: x.pointer(as: Float.self), w: w.pointer(as: Float.self),
+        bias: b?.pointer(as: Float.self), y: y.pointer(as: Float.self)
+      ).run(context)
+    }
+    let plan = ConvolutionPlan(shape)
     switch x.dtype {
     case .float32: try run(Float.self, plan, x, w, b, y, context)
     case .float64: try run(Double.self, plan, x, w, b, y, context)
@@ -78,6 +85,9 @@ struct Conv: Operator {
     guard inputs.count > 1, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape,
       let shape = try? shape(x, w)
     else { return 0 }
+    if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape) {
+      return plan.byteCount(threads: threads)
+    }
     let count = ConvolutionPlan(shape).scratchCount
     return inputs[0]?.dtype == .float64
       ? SlottedScratch<Double>.byteCount(count, threads: threads)

@@ -1,0 +1,41 @@
+#pragma once
+#include "ck_base.h"
+
+// Convolutions of float32 as Winograd has them, on panels: the left matrix of a product is stored in panels of `rows`
+// rows, column by column, the right one in panels of `columns` columns, row by row. A panel has what the inner loop
+// reads one after the other.
+//
+// Winograd's F(2x2, 3x3) (Lavin and Gray 2015, arXiv 1509.09308): an output of 2x2 elements, a tile, takes 16
+// multiplications in the place of 36. Transformed matrices have 16 planes, one for each of them.
+typedef struct {
+  // Of a panel of the left and of the right matrix.
+  ptrdiff_t rows, columns;
+
+  // A panel product: C [rows, columns] of one panel each, over k; `count` columns are wanted, the others of C are
+  // written too or left. Adds to what C holds when `adds`.
+  void (*panel)(
+      ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride_c, ptrdiff_t count, int adds);
+
+  // Transforms kernels: w [outputs, channels, 3, 3] points at the first of `outputs` output channels, at most `rows`,
+  // which are `stride` apart; `count` input channels become a left panel [count, rows] in each of 16 planes. A plane's
+  // panel needs 16 elements of room behind it.
+  void (*winograd_weights)(
+      const float *w, ptrdiff_t stride, ptrdiff_t outputs, ptrdiff_t count, float *panel, ptrdiff_t plane);
+
+  // Transforms tiles of one channel's plane x [height, width]: `count` tiles from `first` on, counted along rows of
+  // (width + 1) / 2. Tile i goes to out[plane * p + (place + i) / columns * panel + (place + i) % columns].
+  // border: room for (2 * rows of tiles + 2) * (width + 96) elements.
+  void (*winograd_input)(
+      const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count, ptrdiff_t place,
+      float *border, float *out, ptrdiff_t plane, ptrdiff_t panel);
+
+  // Gives one channel's plane y [height, width] from the products: tile i is m[plane * p + i]. m needs 16 elements of
+  // room behind the last tile.
+  void (*winograd_output)(
+      const float *m, ptrdiff_t plane, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count,
+      float bias, float *y);
+} ck_panels;
+
+// The panels that this processor can run, the best first; NULL past the last. A processor without fused multiply-add
+// has none.
+const ck_panels *ck_panels_available(ptrdiff_t index);

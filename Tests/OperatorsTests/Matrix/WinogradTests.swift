@@ -1,0 +1,79 @@
+import CKernels
+import GraphIR
+import TestSupport
+import Testing
+
+@testable import Operators
+
+@Suite("3×3 convolutions as Winograd has them")
+struct WinogradTests {
+  /// Batch, input and output channels, height, width.
+  static let shapes = [
+    [1, 8, 8, 16, 16], [1, 20, 33, 8, 8], [2, 37, 30, 9, 7], [3, 16, 14, 5, 5], [1, 9, 100, 33, 65],
+    [1, 300, 15, 12, 20], [5, 64, 29, 8, 8], [1, 12, 8, 130, 70], [1, 700, 60, 16, 16],
+  ]
+
+  private static func shape(_ e: [Int]) -> ConvolutionShape {
+    func axis(_ extent: Int) -> ConvolutionAxis {
+      ConvolutionAxis(input: extent, kernel: 3, padding: 1, output: extent)
+    }
+    return ConvolutionShape(
+      batch: e[0], groups: 1, inputChannels: e[1], outputChannels: e[2], axes: [axis(e[3]), axis(e[4])])
+  }
+
+  @Test("Every instruction set gives what the direct sum in float64 gives", arguments: shapes)
+  func agrees(_ extents: [Int]) throws {
+    let shape = Self.shape(extents)
+    var random = Seeded(UInt64(extents.reduce(0) { $0 * 31 + $1 }))
+    let x = random.tensor([extents[0], extents[1], extents[3], extents[4]])
+    let w = random.tensor([extents[2], extents[1], 3, 3])
+    let b = random.tensor([extents[2]])
+    let expected = Tensor(.float64, [extents[0], extents[2], extents[3], extents[4]])
+    let wide = [x, w, b].map { $0.converted(to: .float64) }
+    withExtendedLifetime(wide) {
+      Convolution(
+        plan: ConvolutionPlan(shape), x: wide[0].pointer(as: Double.self),
+        w: wide[1].pointer(as: Double.self),
+        bias: wide[2].pointer(as: Double.self), y: expected.pointer(as: Double.self)
+      ).run(RunContext(pool: ThreadPool(threads: 1), workspace: .init(start: nil, count: 0)))
+    }
+    var index = 0
+    while let table = ck_panels_available(index) {
+      let plan = try #require(WinogradPlan(shape, WinogradPlan.Kernels(table: table)))
+      var results: [[Float]] = []
+      for threads in [1, 3] {
+        let y = Tensor(.float32, expected.shape)
+        y.pointer(as: Float.self).update(repeating: .nan, count: y.count)
+        let context = RunContext(pool: ThreadPool(threads: threads), workspace: .init(start: nil, count: 0))
+        withExtendedLifetime((x, w, b)) {
+          WinogradConvolution(
+            plan: plan, x: x.pointer(as: Float.self), w: w.pointer(as: Float.self),
+            bias: b.pointer(as: Float.self),
+            y: y.pointer(as: Float.self)
+          ).run(context)
+        }
+        results.append(y.array(of: Float.self))
+        #expect(Comparison.relativeToPeak(y, expected) < 2e-6, "kernels \(index)")
+      }
+      #expect(results[0] == results[1])
+      index += 1
+    }
+  }
+
+  @Test("Other convolutions and tiny ones are left to the direct sum")
+  func declines() throws {
+    #expect(WinogradPlan(Self.shape([1, 64, 64, 2, 2])) == nil)
+    #expect(WinogradPlan(Self.shape([1, 4, 64, 32, 32])) == nil)
+    var axis = ConvolutionAxis(input: 32, kernel: 3, padding: 1, output: 32)
+    func plan(_ axes: [ConvolutionAxis], groups: Int = 1) -> WinogradPlan? {
+      WinogradPlan(
+        ConvolutionShape(batch: 1, groups: groups, inputChannels: 64, outputChannels: 64, axes: axes))
+    }
+    #expect((plan([axis, axis]) == nil) == (ck_panels_available(0) == nil))
+    #expect(plan([axis, axis], groups: 2) == nil)
+    #expect(plan([axis]) == nil)
+    axis.stride = 2
+    axis.output = 16
+    #expect(plan([axis, axis]) == nil)
+  }
+}
