@@ -90,7 +90,7 @@ INLINE void transpose(vec r[LANES]) {
 #define PANEL(name, vectors)                                                                                    \
   TARGET static void name(                                                                                      \
       ptrdiff_t k, const float *restrict left, const float *restrict right, float *restrict c, ptrdiff_t stride, \
-      int adds) {                                                                                               \
+      int adds, const float *row_start, const float *column_start) {                                            \
     vec sum[ROWS][vectors];                                                                                     \
     UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (vec){0};        \
     for (ptrdiff_t p = 0; p < k; p++) {                                                                         \
@@ -103,19 +103,100 @@ INLINE void transpose(vec r[LANES]) {
       left += ROWS;                                                                                             \
       right += COLUMNS;                                                                                         \
     }                                                                                                           \
-    UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++) {                            \
-      float *target = c + i * stride + j * LANES;                                                               \
-      store(target, adds ? load(target) + sum[i][j] : sum[i][j]);                                               \
+    if (adds) {                                                                                                 \
+      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
+        sum[i][j] += load(c + i * stride + j * LANES);                                                          \
     }                                                                                                           \
+    if (row_start) {                                                                                            \
+      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += row_start[i]; \
+    }                                                                                                           \
+    if (column_start) {                                                                                         \
+      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
+        sum[i][j] += load(column_start + j * LANES);                                                            \
+    }                                                                                                           \
+    UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                              \
+      store(c + i * stride + j * LANES, sum[i][j]);                                                             \
   }
 
 PANEL(panel_of_two, 2)
 PANEL(panel_of_one, 1)
 
 TARGET static void panel(
-    ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, ptrdiff_t count, int adds) {
-  if (count > LANES) panel_of_two(k, left, right, c, stride, adds);
-  else panel_of_one(k, left, right, c, stride, adds);
+    ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, ptrdiff_t height, ptrdiff_t width,
+    int adds, const float *row_start, const float *column_start) {
+  if (height == ROWS && width == COLUMNS) {
+    panel_of_two(k, left, right, c, stride, adds, row_start, column_start);
+  } else if (height == ROWS && width == LANES) {
+    panel_of_one(k, left, right, c, stride, adds, row_start, column_start);
+  } else {
+    // At an edge the product is computed beside C.
+    float edge[ROWS * COLUMNS];
+    if (width > LANES) panel_of_two(k, left, right, edge, COLUMNS, 0, NULL, NULL);
+    else panel_of_one(k, left, right, edge, COLUMNS, 0, NULL, NULL);
+    for (ptrdiff_t i = 0; i < height; i++)
+      for (ptrdiff_t j = 0; j < width; j += LANES) {
+        const ptrdiff_t part = least(LANES, width - j);
+        float *place = c + i * stride + j;
+        vec value = load(edge + i * COLUMNS + j);
+        if (adds) value += load_part(place, part);
+        if (row_start) value += row_start[i];
+        if (column_start) value += load_part(column_start + j, part);
+        store_part(place, value, part);
+      }
+  }
+}
+
+// Packs `lines` stored rows, read as columns of a panel of `width`: out[p * width + line] = factor * x[line, p].
+// Writes up to LANES - 1 elements past the panel.
+INLINE void pack_lines(
+    const float *x, ptrdiff_t stride, ptrdiff_t lines, ptrdiff_t k, ptrdiff_t width, float factor, float *out) {
+  for (ptrdiff_t start = 0; start < width; start += LANES) {
+    const ptrdiff_t taken = least(LANES, width - start), there = least(taken, lines - start);
+    for (ptrdiff_t p = 0; p < k; p += LANES) {
+      const ptrdiff_t count = least(LANES, k - p);
+      const float *source = x + start * stride + p;
+      vec r[LANES];
+      if (there == taken && count == LANES) {
+        UNROLL for (int i = 0; i < LANES; i++) r[i] = i < taken ? load(source + i * stride) * factor : (vec){0};
+        transpose(r);
+        UNROLL for (int i = 0; i < LANES; i++) store(out + (p + i) * width + start, r[i]);
+        continue;
+      }
+      for (ptrdiff_t i = 0; i < LANES; i++)
+        r[i] = i < there ? load_part(source + i * stride, count) * factor : (vec){0};
+      transpose(r);
+      for (ptrdiff_t i = 0; i < count; i++) store(out + (p + i) * width + start, r[i]);
+    }
+  }
+}
+
+// Packs stored rows as they are: out[p * width + i] = factor * x[p, i] for i below `count`, then zeros.
+INLINE void pack_rows(
+    const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, ptrdiff_t width, float factor, float *out) {
+  if (count >= width && width % LANES == 0) {
+    for (ptrdiff_t p = 0; p < k; p++)
+      for (ptrdiff_t i = 0; i < width; i += LANES) store(out + p * width + i, load(x + p * stride + i) * factor);
+    return;
+  }
+  for (ptrdiff_t p = 0; p < k; p++) {
+    for (ptrdiff_t i = 0; i < width; i += LANES) {
+      const ptrdiff_t left = count - i, room = width - i;
+      vec v = load_part(x + p * stride + i, left < room ? left : room);
+      store_part(out + p * width + i, v * factor, room);
+    }
+  }
+}
+
+TARGET static void pack_left(
+    int transposed, const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, float factor, float *out) {
+  if (transposed) pack_rows(x, stride, count, k, ROWS, factor, out);
+  else pack_lines(x, stride, count, k, ROWS, factor, out);
+}
+
+TARGET static void pack_right(
+    int transposed, const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, float *out) {
+  if (transposed) pack_lines(x, stride, count, k, COLUMNS, 1, out);
+  else pack_rows(x, stride, count, k, COLUMNS, 1, out);
 }
 
 // MARK: Winograd
@@ -222,6 +303,8 @@ const ck_panels TABLE = {
     .rows = ROWS,
     .columns = COLUMNS,
     .panel = panel,
+    .pack_left = pack_left,
+    .pack_right = pack_right,
     .winograd_weights = winograd_weights,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,

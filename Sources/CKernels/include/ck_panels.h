@@ -1,9 +1,9 @@
 #pragma once
 #include "ck_base.h"
 
-// Convolutions of float32 as Winograd has them, on panels: the left matrix of a product is stored in panels of `rows`
-// rows, column by column, the right one in panels of `columns` columns, row by row. A panel has what the inner loop
-// reads one after the other.
+// Matrix products and Winograd convolutions of float32, on panels: the left matrix of a product is stored in panels of
+// `rows` rows, column by column, the right one in panels of `columns` columns, row by row. A panel has what the inner
+// loop reads one after the other.
 //
 // Winograd's F(2x2, 3x3) (Lavin and Gray 2015, arXiv 1509.09308): an output of 2x2 elements, a tile, takes 16
 // multiplications in the place of 36. Transformed matrices have 16 planes, one for each of them.
@@ -11,10 +11,21 @@ typedef struct {
   // Of a panel of the left and of the right matrix.
   ptrdiff_t rows, columns;
 
-  // A panel product: C [rows, columns] of one panel each, over k; `count` columns are wanted, the others of C are
-  // written too or left. Adds to what C holds when `adds`.
+  // C [rows, columns], its rows `stride` apart, of one panel each, over k. Of C there are `height` rows and `width`
+  // columns. Where `adds`, the product is added to what C holds. row_start [height] and column_start [width], which may
+  // be NULL, are added as well.
   void (*panel)(
-      ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride_c, ptrdiff_t count, int adds);
+      ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, ptrdiff_t height,
+      ptrdiff_t width, int adds, const float *row_start, const float *column_start);
+
+  // Packs `count` rows of factor * op(A), [count, k], as a left panel; rows that are not there are 0. `stride` is the
+  // distance of stored rows: A is stored as [k, count] when `transposed`. Panels are packed in order: up to 16 elements
+  // past a panel are written.
+  void (*pack_left)(
+      int transposed, const float *a, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, float factor, float *panel);
+
+  // Packs `count` columns of op(B), [k, count], as a right panel; B is stored as [count, k] when `transposed`.
+  void (*pack_right)(int transposed, const float *b, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, float *panel);
 
   // Transforms kernels: w [outputs, channels, 3, 3] points at the first of `outputs` output channels, at most `rows`,
   // which are `stride` apart; `count` input channels become a left panel [count, rows] in each of 16 planes. A plane's

@@ -13,7 +13,7 @@ struct Convolution<T: MatrixScalar> {
   private var shape: ConvolutionShape { plan.shape }
 
   func run(_ context: RunContext) {
-    if shape.isPointwise { return runPointwise(context.pool) }
+    if shape.isPointwise { return runPointwise(context) }
     let scratch = SlottedScratch<T>(plan.scratchCount, context)
     let imageTiles = (shape.batch + plan.images - 1) / plan.images
     let positionTiles = (shape.outputs + plan.positions - 1) / plan.positions
@@ -34,9 +34,9 @@ struct Convolution<T: MatrixScalar> {
     }
   }
 
-  private func runPointwise(_ pool: ThreadPool) {
+  private func runPointwise(_ context: RunContext) {
     let (m, n, k) = (shape.outputChannels, shape.outputs, shape.inputChannels)
-    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, on: pool) { position in
+    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, context) { position in
       let group = position % shape.groups
       return MatrixProduct(
         m: m, n: n, k: k, a: MatrixOperand(w + group * m * k, stride: max(k, 1)),

@@ -64,7 +64,7 @@ struct MatrixProduct<T: MatrixScalar> {
   func run(rows: Range<Int>, columns: Range<Int>) {
     guard !rows.isEmpty, !columns.isEmpty else { return }
     let target = c + rows.lowerBound * strideC + columns.lowerBound
-    if let addend { prefill(addend, rows, columns) }
+    prefill(rows, columns)
     if k == 0, addend == nil {
       for row in 0..<rows.count { (target + row * strideC).update(repeating: 0, count: columns.count) }
     }
@@ -75,7 +75,9 @@ struct MatrixProduct<T: MatrixScalar> {
       b.from(row: 0, column: columns.lowerBound), b.stride, addend == nil ? 0 : 1, target, strideC)
   }
 
-  private func prefill(_ addend: MatrixAddend<T>, _ rows: Range<Int>, _ columns: Range<Int>) {
+  /// Puts the addend into C.
+  func prefill(_ rows: Range<Int>, _ columns: Range<Int>) {
+    guard let addend else { return }
     for row in rows {
       let source = addend.base + row * addend.rowStride
       let line = c + row * strideC
@@ -87,9 +89,27 @@ struct MatrixProduct<T: MatrixScalar> {
     }
   }
 
-  /// Computes all of C on the pool.
-  func run(on pool: ThreadPool) {
-    MatrixProduct.run(1, m, n, k, on: pool) { _ in self }
+  /// Computes all of C.
+  func run(_ context: RunContext) {
+    MatrixProduct.run(1, m, n, k, context) { _ in self }
+  }
+
+  /// Bytes of scratch memory for products of these extents.
+  static func byteCount(_ m: Int, _ n: Int, _ k: Int, threads: Int) -> Int {
+    T.self == Float.self ? PanelPlan(m, n, k)?.byteCount(threads: threads) ?? 0 : 0
+  }
+
+  /// Computes `count` products of the same extents, one after the other where each is large; `product` makes each
+  /// from its position.
+  static func run(
+    _ count: Int, _ m: Int, _ n: Int, _ k: Int, _ context: RunContext, _ product: (Int) -> MatrixProduct
+  ) {
+    guard T.self == Float.self, let plan = PanelPlan(m, n, k) else {
+      return run(count, m, n, k, on: context.pool, product)
+    }
+    for position in 0..<count {
+      PanelProduct(plan, unsafeBitCast(product(position), to: MatrixProduct<Float>.self)).run(context)
+    }
   }
 
   /// Computes `count` products of the same extents; `product` makes each from its position.

@@ -130,7 +130,7 @@ struct WinogradConvolution {
     _ weights: UnsafePointer<Float>, _ products: UnsafeMutablePointer<Float>
   ) {
     let (rows, columns, panel) = (kernels.rows, kernels.columns, kernels.panel!)
-    let channels = channels(step)
+    let (channels, lanes) = (channels(step), columns / 2)
     let leftPanels = (outputs.count + rows - 1) / rows
     for plane in 0..<16 {
       let left = weights + plane * plan.outputPanels * plan.leftPanel
@@ -141,7 +141,8 @@ struct WinogradConvolution {
         for row in 0..<leftPanels {
           panel(
             channels.count, left + row * plan.leftPanel, operand, target + row * rows * plan.part + column,
-            plan.part, min(columns, count - column), step > 0 ? 1 : 0)
+            plan.part, rows, min(columns, (count - column + lanes - 1) / lanes * lanes), step > 0 ? 1 : 0,
+            nil, nil)
         }
       }
     }

@@ -25,21 +25,13 @@ struct WinogradPlan {
   private static let blockBytes = 16 << 20
   private static let planes = 16
 
-  /// The processor's best kernels; nil where there are none.
-  private static let best: Kernels? = ck_panels_available(0).map(Kernels.init)
-
-  /// A table that never changes.
-  struct Kernels: @unchecked Sendable {
-    let table: UnsafePointer<ck_panels>
-  }
-
   /// Nil when the convolution is not one of 3×3 that keeps the size, or gains nothing.
   init?(_ shape: ConvolutionShape) {
-    guard let best = Self.best else { return nil }
+    guard let best = PanelKernels.best else { return nil }
     self.init(shape, best)
   }
 
-  init?(_ shape: ConvolutionShape, _ kernels: Kernels) {
+  init?(_ shape: ConvolutionShape, _ kernels: PanelKernels) {
     let table = kernels.table
     guard shape.groups == 1, shape.axes[0] == ConvolutionAxis(),
       shape.axes.dropFirst().allSatisfy({

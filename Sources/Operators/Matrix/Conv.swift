@@ -88,6 +88,11 @@ struct Conv: Operator {
     if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape) {
       return plan.byteCount(threads: threads)
     }
+    if shape.isPointwise {
+      guard inputs[0]?.dtype != .float64 else { return 0 }
+      return MatrixProduct<Float>.byteCount(
+        shape.outputChannels, shape.outputs, shape.inputChannels, threads: threads)
+    }
     let count = ConvolutionPlan(shape).scratchCount
     return inputs[0]?.dtype == .float64
       ? SlottedScratch<Double>.byteCount(count, threads: threads)

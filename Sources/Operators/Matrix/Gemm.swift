@@ -50,8 +50,8 @@ struct Gemm: Operator {
     guard let a = inputs[0], let b = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let c = inputs.count > 2 ? inputs[2] : nil
     switch a.dtype {
-    case .float32: try multiply(Float.self, a, b, c, y, context.pool)
-    case .float64: try multiply(Double.self, a, b, c, y, context.pool)
+    case .float32: try multiply(Float.self, a, b, c, y, context)
+    case .float64: try multiply(Double.self, a, b, c, y, context)
     case .int32: multiplyIntegers(Int32.self, a, b, c, y)
     case .int64: multiplyIntegers(Int64.self, a, b, c, y)
     case .uint32: multiplyIntegers(UInt32.self, a, b, c, y)
@@ -65,13 +65,21 @@ struct Gemm: Operator {
     return Cost.product(outputs[0], a[transA ? 0 : 1])
   }
 
+  func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    guard inputs[0]?.dtype != .float64, let a = inputs[0]?.concreteShape, let b = inputs[1]?.concreteShape,
+      a.count == 2, b.count == 2
+    else { return 0 }
+    return MatrixProduct<Float>.byteCount(
+      a[transA ? 1 : 0], b[transB ? 0 : 1], a[transA ? 0 : 1], threads: threads)
+  }
+
   /// Strides that read C as [m, n].
   private func addendStrides(_ c: Tensor, _ y: Tensor) -> [Int] {
     Shape.broadcastStrides(c.shape, to: y.shape)
   }
 
   private func multiply<T: MatrixScalar>(
-    _ type: T.Type, _ a: Tensor, _ b: Tensor, _ c: Tensor?, _ y: Tensor, _ pool: ThreadPool
+    _ type: T.Type, _ a: Tensor, _ b: Tensor, _ c: Tensor?, _ y: Tensor, _ context: RunContext
   ) throws {
     let (m, n, k) = (y.shape[0], y.shape[1], a.shape[transA ? 0 : 1])
     try BLAS.check(m, n, k)
@@ -85,7 +93,7 @@ struct Gemm: Operator {
       product.addend = MatrixAddend(
         base: c.pointer(as: type), rowStride: strides[0], columnStride: strides[1], factor: T(beta))
     }
-    product.run(on: pool)
+    product.run(context)
   }
 
   private func multiplyIntegers<T: FixedWidthInteger>(

@@ -35,8 +35,8 @@ struct Linear: Operator {
     guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let b = inputs.count > 2 ? inputs[2] : nil
     switch x.dtype {
-    case .float32: try multiply(Float.self, x, w, b, y, context.pool)
-    case .float64: try multiply(Double.self, x, w, b, y, context.pool)
+    case .float32: try multiply(Float.self, x, w, b, y, context)
+    case .float64: try multiply(Double.self, x, w, b, y, context)
     default: throw DataError("cannot multiply \(x.dtype)")
     }
   }
@@ -45,8 +45,14 @@ struct Linear: Operator {
     Cost.product(outputs[0], inputs[1]?.shape?.last)
   }
 
+  func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    guard inputs[0]?.dtype != .float64, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape
+    else { return 0 }
+    return MatrixProduct<Float>.byteCount(Cost.product(Array(x.dropLast())), w[0], w[1], threads: threads)
+  }
+
   private func multiply<T: MatrixScalar>(
-    _ type: T.Type, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor, _ pool: ThreadPool
+    _ type: T.Type, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor, _ context: RunContext
   ) throws {
     let (n, k) = (w.shape[0], w.shape[1])
     let m = y.count / n
@@ -58,7 +64,7 @@ struct Linear: Operator {
       addend: b.map {
         MatrixAddend(base: $0.pointer(as: type), rowStride: 0, columnStride: 1, factor: 1)
       }
-    ).run(on: pool)
+    ).run(context)
   }
 }
 

@@ -32,8 +32,8 @@ struct MatMul: Operator {
     guard let a = inputs[0], let b = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let plan = Plan(a.shape, b.shape)
     switch a.dtype {
-    case .float32: try multiply(Float.self, plan, a, b, y, context.pool)
-    case .float64: try multiply(Double.self, plan, a, b, y, context.pool)
+    case .float32: try multiply(Float.self, plan, a, b, y, context)
+    case .float64: try multiply(Double.self, plan, a, b, y, context)
     case .int32: multiplyIntegers(Int32.self, plan, a, b, y, context.pool)
     case .int64: multiplyIntegers(Int64.self, plan, a, b, y, context.pool)
     case .uint32: multiplyIntegers(UInt32.self, plan, a, b, y, context.pool)
@@ -44,6 +44,16 @@ struct MatMul: Operator {
 
   func multiplyAdds(_ inputs: [TensorType?], _ outputs: [TensorType]) -> Int {
     Cost.product(outputs[0], inputs[0]?.shape?.last)
+  }
+
+  func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    guard inputs[0]?.dtype != .float64, let a = inputs[0]?.concreteShape, let b = inputs[1]?.concreteShape,
+      let k = a.last, !b.isEmpty
+    else { return 0 }
+    // One B for all: the rows of all products are one matrix.
+    let hasOneB = Cost.product(b.dropLast(2)) == 1 && a.count >= b.count
+    let rows = hasOneB ? Cost.product(Array(a.dropLast())) : a.count > 1 ? a[a.count - 2] : 1
+    return MatrixProduct<Float>.byteCount(rows, b.count > 1 ? b[b.count - 1] : 1, k, threads: threads)
   }
 
   /// The extents of each product, and where the operands of each start.
@@ -82,13 +92,13 @@ struct MatMul: Operator {
   }
 
   private func multiply<T: MatrixScalar>(
-    _ type: T.Type, _ plan: Plan, _ a: Tensor, _ b: Tensor, _ y: Tensor, _ pool: ThreadPool
+    _ type: T.Type, _ plan: Plan, _ a: Tensor, _ b: Tensor, _ y: Tensor, _ context: RunContext
   ) throws {
     let (m, n, k) = (plan.m, plan.n, plan.k)
     try BLAS.check(m, n, k)
     let (baseA, baseB) = (a.pointer(as: type), b.pointer(as: type))
     let out = y.pointer(as: type)
-    MatrixProduct<T>.run(plan.offsets.count, m, n, k, on: pool) { position in
+    MatrixProduct<T>.run(plan.offsets.count, m, n, k, context) { position in
       let start = plan.offsets[position]
       return MatrixProduct(
         m: m, n: n, k: k, a: MatrixOperand(baseA + start.a, stride: max(k, 1)),

@@ -39,7 +39,7 @@ struct WinogradTests {
     }
     var index = 0
     while let table = ck_panels_available(index) {
-      let plan = try #require(WinogradPlan(shape, WinogradPlan.Kernels(table: table)))
+      let plan = try #require(WinogradPlan(shape, PanelKernels(table: table)))
       var results: [[Float]] = []
       for threads in [1, 3] {
         let y = Tensor(.float32, expected.shape)

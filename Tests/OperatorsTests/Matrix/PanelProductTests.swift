@@ -1,0 +1,84 @@
+import CKernels
+import GraphIR
+import TestSupport
+import Testing
+
+@testable import Operators
+
+@Suite("Products by panels")
+struct PanelProductTests {
+  /// Rows, columns, inner extent.
+  static let extents = [
+    [14, 32, 2000], [77, 100, 100], [13, 300, 200], [113, 33, 170], [500, 70, 30], [1500, 40, 16],
+    [29, 1300, 520],
+    [40, 900, 4000], [240, 48, 1025],
+  ]
+
+  enum Addend: CaseIterable { case none, row, column, whole }
+
+  private static func product(
+    _ e: [Int], _ a: Tensor, _ b: Tensor, _ c: Tensor, _ y: Tensor, _ transposes: (Bool, Bool),
+    _ addend: Addend
+  ) -> MatrixProduct<Float> {
+    let (m, n, k) = (e[0], e[1], e[2])
+    let base = UnsafePointer(c.pointer(as: Float.self))
+    let factor: Float = addend == .whole ? 0.5 : 1
+    let strides = [Addend.row: (1, 0), .column: (0, 1), .whole: (n, 1)]
+    return MatrixProduct<Float>(
+      m: m, n: n, k: k,
+      a: MatrixOperand(a.pointer(as: Float.self), stride: transposes.0 ? m : k, isTransposed: transposes.0),
+      b: MatrixOperand(b.pointer(as: Float.self), stride: transposes.1 ? k : n, isTransposed: transposes.1),
+      c: y.pointer(as: Float.self), strideC: n, alpha: addend == .none ? 1 : 0.75,
+      addend: strides[addend].map {
+        MatrixAddend(base: base, rowStride: $0.0, columnStride: $0.1, factor: factor)
+      })
+  }
+
+  @Test("Every instruction set gives what BLAS gives, whatever the number of threads", arguments: extents)
+  func agrees(_ e: [Int]) throws {
+    var random = Seeded(UInt64(e.reduce(0) { $0 * 31 + $1 }))
+    let (m, n, k) = (e[0], e[1], e[2])
+    for (number, addend) in Addend.allCases.enumerated() {
+      let transposes = (number % 2 == 1, number > 1)
+      let a = random.tensor(transposes.0 ? [k, m] : [m, k])
+      let b = random.tensor(transposes.1 ? [n, k] : [k, n])
+      let c = random.tensor([m, n])
+      let expected = Tensor(.float32, [m, n])
+      withExtendedLifetime((a, b, c)) {
+        Self.product(e, a, b, c, expected, transposes, addend).run(rows: 0..<m, columns: 0..<n)
+      }
+      var index = 0
+      while let table = ck_panels_available(index) {
+        let plan = try #require(PanelPlan(m, n, k, PanelKernels(table: table)))
+        var results: [[Float]] = []
+        for threads in [1, 3] {
+          let y = Tensor(.float32, [m, n])
+          y.pointer(as: Float.self).update(repeating: .nan, count: y.count)
+          // Scratch memory in the plan's size, with something behind it that must stay.
+          let room = Storage(byteCount: plan.byteCount(threads: threads) + 64)
+          let last = room.base + plan.byteCount(threads: threads)
+          last.storeBytes(of: 0x5EED, as: Int.self)
+          let workspace = UnsafeMutableRawBufferPointer(
+            start: room.base, count: plan.byteCount(threads: threads))
+          withExtendedLifetime((a, b, c, room)) {
+            PanelProduct(plan, Self.product(e, a, b, c, y, transposes, addend))
+              .run(RunContext(pool: ThreadPool(threads: threads), workspace: workspace))
+          }
+          #expect(last.load(as: Int.self) == 0x5EED)
+          results.append(y.array(of: Float.self))
+          #expect(Comparison.relativeToPeak(y, expected) < 2e-6, "kernels \(index), \(addend)")
+        }
+        #expect(results[0] == results[1])
+        index += 1
+      }
+    }
+  }
+
+  @Test("Small products are left to BLAS")
+  func declines() {
+    for e in [[1, 4096, 4096], [4096, 1, 4096], [64, 64, 8], [32, 32, 32]] {
+      #expect(PanelPlan(e[0], e[1], e[2]) == nil)
+    }
+    #expect((PanelPlan(4096, 320, 320) == nil) == (ck_panels_available(0) == nil))
+  }
+}
