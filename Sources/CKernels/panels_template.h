@@ -1,6 +1,10 @@
 // The functions of ck_panels for one instruction set: ROWS of a left panel, LANES of a vector (16 or 8), TARGET and the
 // name of the TABLE. A right panel is two vectors wide.
+#include <math.h>
 #include <string.h>
+
+#include "ck_exp.h"
+#include "ck_math.h"
 
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4)));
 
@@ -199,6 +203,66 @@ TARGET static void pack_right(
   else pack_rows(x, stride, count, k, COLUMNS, 1, out);
 }
 
+// MARK: Attention
+
+// A row becomes exp(row - base), which is added to sum.
+INLINE void add_exponentials(float *row, const float *base, vec sum[2]) {
+  CK_LOOP for (int j = 0; j < COLUMNS; j++) row[j] = ck_expf(row[j] - base[j]);
+  sum[0] += load(row);
+  sum[1] += load(row + LANES);
+}
+
+TARGET static void softmax(float *x, ptrdiff_t count, float *max, float *sum, float *decay) {
+  float base[COLUMNS], top[COLUMNS];
+  vec best[2] = {load(max), load(max + LANES)};
+  for (ptrdiff_t i = 0; i < count; i++) {
+    UNROLL for (int j = 0; j < 2; j++) {
+      const vec v = load(x + i * COLUMNS + j * LANES);
+      best[j] = __builtin_elementwise_max(v, best[j]);
+    }
+  }
+  store(top, best[0]);
+  store(top + LANES, best[1]);
+  // Nothing seen yet but -inf: any finite number keeps exp(-inf - it) at 0.
+  for (int j = 0; j < COLUMNS; j++) base[j] = top[j] == -INFINITY ? 0.0f : top[j];
+  for (int j = 0; j < COLUMNS; j++) decay[j] = ck_expf(max[j] - base[j]);
+  memcpy(max, top, sizeof top);
+  // Partial sums of every fourth row.
+  vec part[4][2];
+  UNROLL for (int i = 0; i < 4; i++) part[i][0] = part[i][1] = (vec){0};
+  ptrdiff_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    UNROLL for (int p = 0; p < 4; p++) add_exponentials(x + (i + p) * COLUMNS, base, part[p]);
+  for (; i < count; i++) add_exponentials(x + i * COLUMNS, base, part[0]);
+  UNROLL for (int j = 0; j < 2; j++) {
+    const vec added = (part[0][j] + part[1][j]) + (part[2][j] + part[3][j]);
+    store(sum + j * LANES, load(sum + j * LANES) * load(decay + j * LANES) + added);
+  }
+}
+
+TARGET static void scale(float *x, ptrdiff_t count, const float *factors) {
+  const vec f[2] = {load(factors), load(factors + LANES)};
+  for (ptrdiff_t i = 0; i < count; i++)
+    UNROLL for (int j = 0; j < 2; j++) {
+      float *p = x + i * COLUMNS + j * LANES;
+      store(p, load(p) * f[j]);
+    }
+}
+
+TARGET static void unpack(
+    const float *x, ptrdiff_t count, ptrdiff_t width, const float *factors, float *y, ptrdiff_t stride) {
+  for (ptrdiff_t j = 0; j < width; j += LANES) {
+    const vec f = load(factors + j);
+    for (ptrdiff_t i = 0; i < count; i += LANES) {
+      vec r[LANES];
+      for (ptrdiff_t p = 0; p < LANES; p++) r[p] = i + p < count ? load(x + (i + p) * COLUMNS + j) * f : (vec){0};
+      transpose(r);
+      const ptrdiff_t lines = least(LANES, width - j), part = least(LANES, count - i);
+      for (ptrdiff_t p = 0; p < lines; p++) store_part(y + (j + p) * stride + i, r[p], part);
+    }
+  }
+}
+
 // MARK: Winograd
 
 TARGET static void winograd_weights(
@@ -305,6 +369,9 @@ const ck_panels TABLE = {
     .panel = panel,
     .pack_left = pack_left,
     .pack_right = pack_right,
+    .softmax = softmax,
+    .scale = scale,
+    .unpack = unpack,
     .winograd_weights = winograd_weights,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,

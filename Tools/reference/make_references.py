@@ -146,7 +146,7 @@ class Model:
     """The UNet's output and a copy of the per-layer log-sum-exps."""
     extra = None
     if self.xl:
-      ids = torch.tensor([[self.size, self.size, 0, 0, self.size, self.size]], dtype=torch.float32)
+      ids = torch.tensor([[self.size, self.size, 0, 0, self.size, self.size]], dtype=z.dtype)
       extra = {"text_embeds": pooled, "time_ids": ids}
     self.lse.clear()
     out = self.unet(z, torch.tensor([t]), embedding, added_cond_kwargs=extra).sample
@@ -161,21 +161,24 @@ class Model:
 
 @torch.no_grad()
 def compute(folder, images, captions=CAPTIONS, timesteps=TIMESTEPS, seed=0, layers=None, model=None):
-  """Returns (arrays, noise, report) for one checkpoint; index 0 of every text axis is the empty caption."""
+  """Returns (arrays, noise, report) for one checkpoint; index 0 of every text axis is the empty caption.
+
+  Everything is computed in the element type of the model's UNet."""
   model = model or Model(folder)
+  kind = model.unet.dtype
   texts = ["", *captions]
   edge = model.unet.config.sample_size
   torch.manual_seed(seed)
-  noise = torch.randn(len(timesteps), model.unet.config.in_channels, edge, edge)
-  pixels = torch.cat([preprocess(p, model.size) for p in images])
+  noise = torch.randn(len(timesteps), model.unet.config.in_channels, edge, edge).to(kind)
+  pixels = torch.cat([preprocess(p, model.size) for p in images]).to(kind)
   latents = torch.cat([model.latent(p[None]) for p in pixels])
   embedded = [model.embed(t) for t in texts]
   chosen = [model.layers.index(n) for n in layers or model.official]
 
   n, m, s = len(images), len(texts), len(timesteps)
-  lse = torch.zeros(n, m, s, len(model.layers))
-  raw = torch.zeros(n, m, s, *noise.shape[1:])
-  estimate, noisy = raw.clone(), torch.zeros(n, s, *noise.shape[1:])
+  lse = torch.zeros(n, m, s, len(model.layers), dtype=kind)
+  raw = torch.zeros(n, m, s, *noise.shape[1:], dtype=kind)
+  estimate, noisy = raw.clone(), torch.zeros(n, s, *noise.shape[1:], dtype=kind)
   for i in range(n):
     for k, t in enumerate(timesteps):
       z = model.noisy(latents[i:i + 1], noise[k:k + 1], t)

@@ -27,6 +27,17 @@ typedef struct {
   // Packs `count` columns of op(B), [k, count], as a right panel; B is stored as [count, k] when `transposed`.
   void (*pack_right)(int transposed, const float *b, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, float *panel);
 
+  // One step of a softmax over the rows of a right panel x [count, columns], whose columns are queries: x becomes
+  // exp(x - max) for a column's maximum so far. max, sum: [columns], brought up to date; decay [columns] gets the factor
+  // by which what came before shrinks. A column that is -inf throughout keeps max = -inf and sum = 0.
+  void (*softmax)(float *x, ptrdiff_t count, float *max, float *sum, float *decay);
+
+  // Multiplies the columns of x [count, columns] by factors.
+  void (*scale)(float *x, ptrdiff_t count, const float *factors);
+
+  // y[j * stride + i] = factors[j] * x[i, j] for `count` rows of x [count, columns] and its first `width` columns.
+  void (*unpack)(const float *x, ptrdiff_t count, ptrdiff_t width, const float *factors, float *y, ptrdiff_t stride);
+
   // Transforms kernels: w [outputs, channels, 3, 3] points at the first of `outputs` output channels, at most `rows`,
   // which are `stride` apart; `count` input channels become a left panel [count, rows] in each of 16 planes. A plane's
   // panel needs 16 elements of room behind it.

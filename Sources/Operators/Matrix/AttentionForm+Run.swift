@@ -50,6 +50,24 @@ extension AttentionForm {
     try BLAS.check(
       shape.queries, shape.total, shape.queryHeads * max(shape.headSize, shape.valueSize))
     let lengths = inputs.count > 6 ? inputs[6]?.array(of: Int64.self) : nil
+    if T.self == Float.self, output(1) == nil, output(2) == nil,
+      let plan = PanelAttentionPlan(
+        shape, self, hasMask: inputs.count > 3 && inputs[3] != nil, hasLengths: lengths != nil,
+        keepsScores: output(3) != nil)
+    {
+      func floats(_ pointer: UnsafePointer<T>) -> UnsafePointer<Float> {
+        UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)
+      }
+      func floats(_ pointer: UnsafeMutablePointer<T>?) -> UnsafeMutablePointer<Float>? {
+        pointer.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: Float.self) }
+      }
+      return PanelAttention(
+        plan: plan, q: shape.view(floats(q), shape.queryHeads, shape.queries, shape.headSize),
+        k: shape.view(floats(k), shape.keyHeads, shape.keys, shape.headSize),
+        v: shape.view(floats(v), shape.keyHeads, shape.keys, shape.valueSize), scale: factor(shape),
+        y: floats(output(0)), logSumExp: floats(output(4))
+      ).run(context)
+    }
     let kernel = AttentionKernel<T>(
       shape: shape, q: shape.view(q, shape.queryHeads, shape.queries, shape.headSize),
       keys: shape.parts(past: input(4), new: k, size: shape.headSize),
@@ -73,6 +91,16 @@ extension AttentionForm {
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
     guard let extents = try? extents(inputs), let shape = AttentionShape(extents) else { return 0 }
     let isWide = inputs[0]?.dtype == .float64 || precision == .float64
+    if !isWide,
+      let plan = PanelAttentionPlan(
+        shape, self, hasMask: inputs.count > 3 && inputs[3] != nil,
+        hasLengths: inputs.count > 6 && inputs[6] != nil, keepsScores: false)
+    {
+      // Which outputs are wanted is not known here: scores are kept by the other kernel.
+      return max(
+        plan.byteCount(threads: threads),
+        SlottedScratch<Float>.byteCount(AttentionTiling(shape).scratchCount, threads: threads))
+    }
     return isWide
       ? SlottedScratch<Double>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
       : SlottedScratch<Float>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
