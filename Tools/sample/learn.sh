@@ -33,7 +33,7 @@ learn() {
     head:*)
       # What a head takes of the model is the same for all of them.
       file=$work/$name.pb option=--head results=$term.heads
-      set -- "$@" --lr 0.02 --cache "$work/frozen"
+      set -- "$@" --lr 0.02 --cache "$work/$term.frozen"
       ;;
     lora:*) set -- "$@" --lr 0.003 ;;
     prompt-tokens:3) set -- "$@" --lr 0.003 --init "a photo of" ;;
