@@ -5,8 +5,9 @@
 
 `dsd rewrite` writes the pipeline with score, loss and gradient as one graph file; `dsd-run` runs it, and with
 `--onnxruntime` ONNX Runtime does too. Torch computes the same with autograd through diffusers' models in float64, and
-in float32 to tell what rounding costs. What is told is the largest difference by the gradient's peak. Exit code 1 when
-one of ours is above 1e-4. All begin with the same latent: what rounding leaves of the autoencoder's, 6e-7 with us as with
+in float32 to tell what rounding costs; the same graph with its numbers widened is run in float64 too, which tells what is
+wrong from what is rounded. What is told is the largest difference by the gradient's peak. Exit code 1 when one of ours
+is above 1e-4. All begin with the same latent: what rounding leaves of the autoencoder's, 6e-7 with us as with
 torch, comes out as 1e-4 of some gradients. Adapters are random; with factors of LoRA as large as 0.3 torch's own float32
 is 1e-4 and more from its float64 in places.
 """
@@ -164,6 +165,8 @@ def compare(model, leaves, captions, image, t, terms, loss, seed, bin, work, fol
   if model.xl:
     inputs["time_ids"] = numpy.array([[model.size, model.size, 0, 0, model.size, model.size]] * rows, numpy.float32)
   results = {"dsd": ours(bin, folder / "grad.pb", inputs, expected, work)}
+  wide = {n: v.astype(numpy.float64) if v.dtype == numpy.float32 else v for n, v in inputs.items()}
+  results["dsd, float64"] = ours(bin, widened(folder / "grad.pb"), wide, expected, work)
   if with_runtime:
     results["onnxruntime"] = theirs(folder / "grad.pb", inputs, expected)
   results["torch, float32"] = in_float32
@@ -186,6 +189,31 @@ def ours(bin, graph, inputs, expected, work):
     command += ["--output", f"gradient/{name}={work / f'out-{n}.npy'}"]
   run(command)
   return {name: numpy.load(work / f"out-{n}.npy") for n, name in enumerate(expected)}
+
+
+def widened(graph):
+  """A graph file with float64 in the place of float32."""
+  import onnx
+  model = onnx.load(str(graph))
+  def widen(tensor):
+    if tensor.data_type == onnx.TensorProto.FLOAT:
+      tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(numpy.float64), tensor.name))
+  for tensor in model.graph.initializer:
+    widen(tensor)
+  for node in model.graph.node:
+    for attribute in node.attribute:
+      if attribute.type == onnx.AttributeProto.TENSOR:
+        widen(attribute.t)
+      if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
+        attribute.i = onnx.TensorProto.DOUBLE
+  for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+    if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
+      value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+  # Bodies are for others, and in float32.
+  del model.functions[:]
+  path = graph.with_name("wide.pb")
+  onnx.save(model, str(path))
+  return path
 
 
 def theirs(graph, inputs, expected):
