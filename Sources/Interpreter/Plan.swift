@@ -69,8 +69,8 @@ public final class Plan {
     try builder.build()
     let memory = MemoryPlan(builder.blocks)
     // Reserved only: a plan can be made, and told about, on a machine that could not run it.
-    arena = try Storage(reserving: memory.arenaBytes)
-    workspace = try Storage(reserving: builder.workspaceBytes)
+    arena = try Storage(reserving: memory.arenaBytes, inLargePages: true)
+    workspace = try Storage(reserving: builder.workspaceBytes, inLargePages: true)
     arenaBytes = memory.arenaBytes
     workspaceBytes = builder.workspaceBytes
     outputBytes = builder.outputTypes.values.reduce(0) { $0 + ($1.byteCount ?? 0) }

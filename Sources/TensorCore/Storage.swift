@@ -16,7 +16,7 @@ public final class Storage: @unchecked Sendable {
   /// Alignment of owned memory, in bytes: a cache line, and the widest vector register.
   public static let alignment = 64
 
-  /// Where the system gives large pages to who asks, large blocks ask: products read and write far apart rows.
+  /// Where the system gives large pages to who asks, large blocks ask: products read and write rows far apart.
   private static let hugePage = 1 << 21
 
   /// Owned, uninitialised memory of at least one byte.
@@ -33,15 +33,16 @@ public final class Storage: @unchecked Sendable {
   }
 
   /// Zeros that take memory only where they are touched.
+  /// - Parameter inLargePages: takes it in large pages, for memory that is going to be used as a whole.
   /// - Throws: `DataError` when there are not even addresses for them.
-  public init(reserving byteCount: Int) throws {
+  public init(reserving byteCount: Int, inLargePages: Bool = false) throws {
     let size = max(byteCount, 1)
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     guard byteCount >= 0, let memory = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0),
       memory != MAP_FAILED
     else { throw DataError("\(byteCount) bytes of memory cannot be reserved") }
     self.byteCount = byteCount
-    madvise(memory, size, MADV_HUGEPAGE)
+    if inLargePages { madvise(memory, size, MADV_HUGEPAGE) }
     base = memory
     isFile = false
     release = { munmap(memory, size) }

@@ -62,8 +62,8 @@ struct TrainCommand: ParsableCommand {
 
     var matching = try sweep.options()
     matching.layers = layers.map { LayerSelection($0) } ?? method.defaultLayers
-    var context = TrainingContext(
-      loaded: try arguments.load(graph), items: training + validation, images: images, matching: matching,
+    var context = try TrainingContext(
+      loaded: arguments.load(graph), items: training + validation, images: images, matching: matching,
       loss: loss.loss, words: words, seed: optimizer.runSeed, cache: session.cache,
       threads: arguments.threadCount)
     if Terminal.isInteractive { context.progress = TrainProgress.preparation() }
@@ -151,8 +151,6 @@ struct TrainCommand: ParsableCommand {
     _ options: TrainingOptions, _ prepared: PreparedTraining, _ context: TrainingContext,
     _ examples: [TrainingExample], _ validation: [TrainingExample]
   ) throws -> [String: String] {
-    var graph = SHA256()
-    try MappedFile.withBytes(of: self.graph) { graph.update($0) }
     var settings: [String: String] = [
       "--method": method, "--score": sweep.score.rawValue,
       "--timesteps": prepared.timesteps.map(String.init).joined(separator: ","), "--seed": "\(sweep.seed)",
@@ -165,8 +163,7 @@ struct TrainCommand: ParsableCommand {
     settings.merge(loss.settings) { $1 }
     settings.merge(options.settings) { $1 }
     settings.merge(prepared.settings) { $1 }
-    settings["graph"] = graph.hex
-    settings["weights"] = WeightDigest.hex(of: context.loaded.graph)
+    settings.merge(context.digests) { $1 }
     settings["list of items"] = try TrainingItems.digest(examples, context.images)
     settings["list of validation items"] = try TrainingItems.digest(validation, context.images)
     if let noise = context.matching.noise {

@@ -79,8 +79,6 @@ public final class Evaluation {
     _ loaded: LoadedGraph, _ options: EvaluationOptions, _ timesteps: [Int], _ layers: [String],
     _ heads: [Int]?
   ) throws -> ResultsHeader {
-    var graph = SHA256()
-    try MappedFile.withBytes(of: loaded.path) { graph.update($0) }
     let noise = options.matching.noise.map { noise in
       var hash = SHA256()
       hash.update("\(noise.dtype)\(noise.shape)")
@@ -88,7 +86,7 @@ public final class Evaluation {
       return hash.hex
     }
     return ResultsHeader(
-      graph: graph.hex, weights: WeightDigest.hex(of: loaded.graph), timesteps: timesteps,
+      graph: try loaded.fileDigest(), weights: WeightDigest.hex(of: loaded.graph), timesteps: timesteps,
       seed: options.matching.seed, noise: noise, latent: options.matching.latent.rawValue,
       officialCompat: options.matching.officialCompat, score: (options.matching.terms ?? .both).rawValue,
       shape: options.shape, layers: layers, heads: heads)

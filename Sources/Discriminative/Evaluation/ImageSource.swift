@@ -49,6 +49,13 @@ public final class ImageSource: @unchecked Sendable {
     }
   }
 
+  /// Adds what tells the pixels of an image from all others' to a digest.
+  func hash(_ reference: ImageReference, into hash: inout SHA256) throws {
+    hash.update(try digest(reference))
+    let region = reference.region
+    for number in [region?.x, region?.y, region?.width, region?.height] { hash.update(number ?? -1) }
+  }
+
   private func atlas(_ path: String) throws -> RGBImage {
     // Held while decoding: who wants the same file had better wait for it.
     try lock.withLock {

@@ -18,11 +18,7 @@ struct ItemKey {
   func hex(_ item: EvaluationItem) throws -> String {
     var hash = SHA256()
     hash.update(item.images.count)
-    for image in item.images {
-      hash.update(try images.digest(image))
-      let region = image.region
-      for number in [region?.x, region?.y, region?.width, region?.height] { hash.update(number ?? -1) }
-    }
+    for image in item.images { try images.hash(image, into: &hash) }
     // The lengths of the lists are the model's.
     for caption in try item.texts.map({ ItemKey.sorted(try tokenizers.ids($0)) }) + [empty] {
       for id in caption.joined() { hash.update(Int(id)) }

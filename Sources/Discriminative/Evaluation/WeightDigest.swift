@@ -1,4 +1,21 @@
 import GraphIR
+import ONNXWire
+
+extension LoadedGraph {
+  /// The digest of the graph file's bytes.
+  /// - Throws: `DataError` when it cannot be read.
+  public func fileDigest() throws -> String {
+    var hash = SHA256()
+    try MappedFile.withBytes(of: path) { hash.update($0) }
+    return hash.hex
+  }
+
+  /// What tells this model from others: the digests of the graph file and of the weights.
+  /// - Throws: `DataError` when the file cannot be read.
+  public func digests() throws -> [String: String] {
+    ["graph": try fileDigest(), "weights": WeightDigest.hex(of: graph)]
+  }
+}
 
 /// A digest that tells the weights of one checkpoint from another's without reading gigabytes.
 public enum WeightDigest {

@@ -47,11 +47,9 @@ public enum TrainingItems {
       hash.update(example.direction.rawValue)
       hash.update(example.pairs.count)
       for (image, text) in example.candidates {
-        do { hash.update(try images.digest(image)) } catch let error as DataError {
+        do { try images.hash(image, into: &hash) } catch let error as DataError {
           throw error.at(example.item.place)
         }
-        let region = image.region
-        for number in [region?.x, region?.y, region?.width, region?.height] { hash.update(number ?? -1) }
         hash.update(text)
       }
     }

@@ -15,6 +15,8 @@ public protocol TrainingMethod {
 /// What a method learns with.
 public struct TrainingContext {
   public var loaded: LoadedGraph
+  /// ``LoadedGraph/digests()``.
+  public var digests: [String: String]
   /// The items that examples are places in: those to learn from, then those of validation.
   public var items: [EvaluationItem]
   public var images: ImageSource
@@ -31,12 +33,14 @@ public struct TrainingContext {
   /// Told of work before the first step: what it is, how much is done, and how much there is.
   public var progress: ((String, Int, Int) -> Void)?
 
+  /// - Throws: `DataError` when the graph's file cannot be read any more.
   public init(
     loaded: LoadedGraph, items: [EvaluationItem], images: ImageSource, matching: MatchingOptions,
     loss: TrainingLoss, words: String? = nil, seed: UInt64 = 0, cache: String? = nil, threads: Int = 1,
     progress: ((String, Int, Int) -> Void)? = nil
-  ) {
+  ) throws {
     self.loaded = loaded
+    digests = try loaded.digests()
     self.items = items
     self.images = images
     self.matching = matching

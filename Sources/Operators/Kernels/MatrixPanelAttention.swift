@@ -9,7 +9,7 @@ import GraphIR
 /// multiplied with the values needs no packing.
 struct PanelAttentionPlan {
   let shape: AttentionShape
-  let kernels: UnsafePointer<ck_panels>
+  let kernels: PanelKernels
   /// Keys of a piece: whole left panels where there are several pieces.
   let piece: Int
   /// Panels of queries in an item.
@@ -28,36 +28,38 @@ struct PanelAttentionPlan {
 
   init?(
     _ shape: AttentionShape, _ form: AttentionForm, hasMask: Bool, hasLengths: Bool, keepsScores: Bool,
-    _ best: PanelKernels
+    _ kernels: PanelKernels
   ) {
     guard !hasMask, !hasLengths, !keepsScores, !form.isCausal, form.leftWindow == nil,
       form.rightWindow == nil,
       form.softcap == 0, shape.past == 0, shape.keys > 0, shape.valueSize > 0,
+      PanelKernels.fits(
+        shape.batch, shape.queryHeads, shape.queries, shape.keys, shape.headSize, shape.valueSize),
+      Cost.product([shape.keys, shape.headSize + shape.valueSize]) < 1 << 40,
       Cost.product([shape.queries, shape.keys, shape.headSize]) >= 1 << 16, shape.queries >= 16,
       shape.headSize >= 8
     else { return nil }
     self.shape = shape
-    kernels = best.table
-    let rows = best.table.pointee.rows
+    self.kernels = kernels
     if shape.keys <= 320 {
       piece = shape.keys
     } else {
       let pieces = (shape.keys + 255) / 256
-      piece = ((shape.keys + pieces - 1) / pieces + rows - 1) / rows * rows
+      piece = kernels.whole(rows: (shape.keys + pieces - 1) / pieces)
     }
-    let panels = (shape.queries + best.table.pointee.columns - 1) / best.table.pointee.columns
+    let panels = kernels.panels(columns: shape.queries)
     let all = Cost.product([shape.batch, shape.queryHeads])
     queryPanels = max(1, min(4, Cost.product([panels, all]) / 24, panels))
     let each = Cost.product([
-      shape.keys, shape.headSize + shape.valueSize + 2 * rows, MemoryLayout<Float>.size,
+      shape.keys, shape.headSize + shape.valueSize + 2 * kernels.rows, MemoryLayout<Float>.size,
     ])
     heads = max(1, min(Self.packedBytes / each, shape.batch * shape.keyHeads))
   }
 
-  private var rows: Int { kernels.pointee.rows }
-  private var columns: Int { kernels.pointee.columns }
-  var keyPanels: Int { (shape.keys + rows - 1) / rows }
-  var valuePanels: Int { (shape.valueSize + rows - 1) / rows }
+  private var rows: Int { kernels.rows }
+  private var columns: Int { kernels.columns }
+  var keyPanels: Int { kernels.panels(rows: shape.keys) }
+  var valuePanels: Int { kernels.panels(rows: shape.valueSize) }
 
   /// Elements of a panel of keys and of one of values, with room behind it.
   var keyPanel: Int { shape.headSize * rows + 16 }
@@ -70,7 +72,7 @@ struct PanelAttentionPlan {
 
   /// Elements of a panel of queries, of its scores over a piece, of its results, and of its numbers.
   var queryCount: Int { shape.headSize * columns }
-  var scoreCount: Int { (piece + rows - 1) / rows * rows * columns }
+  var scoreCount: Int { kernels.whole(rows: piece) * columns }
   var resultCount: Int { valuePanels * rows * columns }
 
   /// Elements of scratch memory that one thread needs: scores, and for each panel what it keeps.
@@ -93,14 +95,14 @@ struct PanelAttention {
   let logSumExp: UnsafeMutablePointer<Float>?
 
   private var shape: AttentionShape { plan.shape }
-  private var table: ck_panels { plan.kernels.pointee }
+  private var table: ck_panels { plan.kernels.functions }
 
   func run(_ context: RunContext) {
     let shared = SharedScratch<Float>(plan.sharedCount, context)
     let scratch = SlottedScratch<Float>(plan.scratchCount, shared.rest)
     let all = shape.batch * shape.keyHeads
     let group = shape.queryHeads / shape.keyHeads
-    let panels = (shape.queries + table.columns - 1) / table.columns
+    let panels = plan.kernels.panels(columns: shape.queries)
     let blocks = (panels + plan.queryPanels - 1) / plan.queryPanels
     for first in stride(from: 0, to: all, by: plan.heads) {
       let heads = first..<min(all, first + plan.heads)
@@ -166,13 +168,13 @@ struct PanelAttention {
     ) {
       (self.owner, self.batch, self.head, self.queries, self.keys) = (owner, batch, head, queries, keys)
       plan = owner.plan
-      table = plan.kernels.pointee
+      table = plan.kernels.functions
       values = keys + plan.keyPanels * plan.keyPanel
       scores = memory
       self.memory = memory + plan.scoreCount
     }
 
-    private var panels: Int { (queries.count + table.columns - 1) / table.columns }
+    private var panels: Int { plan.kernels.panels(columns: queries.count) }
 
     /// Packed queries, results `[value size, query]`, maximum, sum and decay of a panel.
     private func query(_ panel: Int) -> UnsafeMutablePointer<Float> {

@@ -1,14 +1,4 @@
-import CKernels
 import GraphIR
-
-/// The processor's panel kernels.
-struct PanelKernels: @unchecked Sendable {
-  /// Never changes.
-  let table: UnsafePointer<ck_panels>
-
-  /// Nil where there are none.
-  static let best: PanelKernels? = ck_panels_available(0).map(PanelKernels.init)
-}
 
 /// How a float32 product is cut into what is packed and multiplied at a time.
 ///
@@ -16,7 +6,7 @@ struct PanelKernels: @unchecked Sendable {
 /// the left one and multiplies them by some columns of the block. Where the left matrix has few rows, it is packed by
 /// all threads too. Only `depth` decides the order of additions.
 struct PanelPlan {
-  let kernels: UnsafePointer<ck_panels>
+  let kernels: PanelKernels
   let m, n, k: Int
   /// Columns of a step of k.
   let depth: Int
@@ -36,39 +26,37 @@ struct PanelPlan {
     self.init(m, n, k, best)
   }
 
-  init?(_ m: Int, _ n: Int, _ k: Int, _ best: PanelKernels) {
-    let (panelRows, panelColumns) = (best.table.pointee.rows, best.table.pointee.columns)
-    guard max(m, n, k) < 1 << 31, m >= 12, n >= panelColumns, k >= 16, Cost.product([m, n, k]) >= 1 << 19
+  init?(_ m: Int, _ n: Int, _ k: Int, _ kernels: PanelKernels) {
+    let (panelRows, panelColumns) = (kernels.rows, kernels.columns)
+    guard PanelKernels.fits(m, n, k), m >= 12, n >= panelColumns, k >= 16, Cost.product([m, n, k]) >= 1 << 19
     else { return nil }
-    (kernels, self.m, self.n, self.k) = (best.table, m, n, k)
+    (self.kernels, self.m, self.n, self.k) = (kernels, m, n, k)
     let steps = (k + 511) / 512
     depth = (k + steps - 1) / steps
-    func whole(_ count: Int, _ panel: Int) -> Int { (count + panel - 1) / panel * panel }
     let most = 112 / panelRows * panelRows
-    rows = whole((m + (m - 1) / most) / ((m - 1) / most + 1), panelRows)
+    rows = kernels.whole(rows: (m + (m - 1) / most) / ((m - 1) / most + 1))
     let fitting = Self.blockBytes / (MemoryLayout<Float>.size * k) / panelColumns * panelColumns
-    block = min(whole(n, panelColumns), max(fitting, 4 * panelColumns))
+    block = min(kernels.whole(columns: n), max(fitting, 4 * panelColumns))
     // Two dozen items keep a few threads busy.
     let rowItems = (m + rows - 1) / rows
     let columnItems = (24 + rowItems - 1) / rowItems
-    columns = max(whole((block + columnItems - 1) / columnItems, panelColumns), 2 * panelColumns)
+    columns = max(kernels.whole(columns: (block + columnItems - 1) / columnItems), 2 * panelColumns)
     sharesLeft = rowItems < 12 && m * k <= 1 << 20
   }
 
   var steps: Int { (k + depth - 1) / depth }
 
   /// Elements of a panel of all steps, with room behind it.
-  var leftPanel: Int { k * kernels.pointee.rows + 16 }
-  var rightPanel: Int { k * kernels.pointee.columns }
+  var leftPanel: Int { k * kernels.rows + 16 }
+  var rightPanel: Int { k * kernels.columns }
 
   /// Elements that all threads see.
   var sharedCount: Int {
-    let left = sharesLeft ? (m + kernels.pointee.rows - 1) / kernels.pointee.rows * leftPanel : 0
-    return left + block / kernels.pointee.columns * rightPanel
+    (sharesLeft ? kernels.panels(rows: m) * leftPanel : 0) + kernels.panels(columns: block) * rightPanel
   }
 
   /// Elements of scratch memory that one thread needs.
-  var scratchCount: Int { sharesLeft ? 0 : rows / kernels.pointee.rows * leftPanel }
+  var scratchCount: Int { sharesLeft ? 0 : kernels.panels(rows: rows) * leftPanel }
 
   func byteCount(threads: Int) -> Int {
     SharedScratch<Float>.byteCount(sharedCount)
@@ -100,14 +88,14 @@ struct PanelProduct {
   func run(_ context: RunContext) {
     let shared = SharedScratch<Float>(plan.sharedCount, context)
     let scratch = plan.sharesLeft ? nil : SlottedScratch<Float>(plan.scratchCount, shared.rest)
-    let (panelRows, panelColumns) = (plan.kernels.pointee.rows, plan.kernels.pointee.columns)
-    let leftPanels = plan.sharesLeft ? (plan.m + panelRows - 1) / panelRows : 0
+    let (panelRows, panelColumns) = (plan.kernels.rows, plan.kernels.columns)
+    let leftPanels = plan.sharesLeft ? plan.kernels.panels(rows: plan.m) : 0
     let right = shared.base + leftPanels * plan.leftPanel
     let rowItems = (plan.m + plan.rows - 1) / plan.rows
     for start in stride(from: 0, to: plan.n, by: plan.block) {
       let block = start..<min(plan.n, start + plan.block)
       let packsLeft = start == 0 ? leftPanels : 0
-      let rightPanels = (block.count + panelColumns - 1) / panelColumns
+      let rightPanels = plan.kernels.panels(columns: block.count)
       // A few panels make a piece of work.
       let chunk = 4
       let leftItems = (packsLeft + chunk - 1) / chunk
@@ -147,7 +135,7 @@ struct PanelProduct {
 
   /// Packs rows of A for all steps, a panel after the other.
   private func packLeft(_ rows: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    let (panelRows, pack, a) = (plan.kernels.pointee.rows, plan.kernels.pointee.pack_left!, product.a)
+    let (panelRows, pack, a) = (plan.kernels.rows, plan.kernels.functions.pack_left!, product.a)
     for (panel, row) in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows).enumerated() {
       steps { step in
         pack(
@@ -160,8 +148,8 @@ struct PanelProduct {
 
   /// Packs the columns of B from one on for all steps.
   private func packRight(_ column: Int, to target: UnsafeMutablePointer<Float>) {
-    let (columns, b) = (plan.kernels.pointee.columns, product.b)
-    plan.kernels.pointee.pack_right(
+    let (columns, b) = (plan.kernels.columns, product.b)
+    plan.kernels.functions.pack_right(
       b.isTransposed ? 1 : 0, b.from(row: 0, column: column), b.stride, min(columns, plan.n - column), plan.k,
       target)
   }
@@ -169,7 +157,7 @@ struct PanelProduct {
   private func multiply(
     _ rows: Range<Int>, _ columns: Range<Int>, _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>
   ) {
-    let table = plan.kernels.pointee
+    let table = plan.kernels.functions
     let (panelRows, panelColumns, panel) = (table.rows, table.columns, table.panel!)
     if prefills { product.prefill(rows, columns) }
     // Columns whose part of C stays near while the steps add to it.

@@ -96,7 +96,7 @@ struct MatrixProduct<T: MatrixScalar> {
 
   /// Bytes of scratch memory for products of these extents.
   static func byteCount(_ m: Int, _ n: Int, _ k: Int, threads: Int) -> Int {
-    T.self == Float.self ? PanelPlan(m, n, k)?.byteCount(threads: threads) ?? 0 : 0
+    T.panels(m, n, k)?.byteCount(threads) ?? 0
   }
 
   /// Computes `count` products of the same extents, one after the other where each is large; `product` makes each
@@ -104,12 +104,10 @@ struct MatrixProduct<T: MatrixScalar> {
   static func run(
     _ count: Int, _ m: Int, _ n: Int, _ k: Int, _ context: RunContext, _ product: (Int) -> MatrixProduct
   ) {
-    guard T.self == Float.self, let plan = PanelPlan(m, n, k) else {
+    guard let panels = T.panels(m, n, k) else {
       return run(count, m, n, k, on: context.pool, product)
     }
-    for position in 0..<count {
-      PanelProduct(plan, unsafeBitCast(product(position), to: MatrixProduct<Float>.self)).run(context)
-    }
+    for position in 0..<count { panels.run(product(position), context) }
   }
 
   /// Computes `count` products of the same extents; `product` makes each from its position.

@@ -12,6 +12,9 @@ protocol MatrixScalar: BinaryFloatingPoint, Element {
     _ a: UnsafePointer<Self>, _ strideA: Int, _ b: UnsafePointer<Self>, _ strideB: Int, _ beta: Self,
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int)
 
+  /// How products of these extents are computed by panels; nil where that does not pay, or the type has none.
+  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Self>?
+
   /// Turns scores [rows, columns] into exp(score − maximum so far) and brings the running maximum and sum
   /// of each row up to date; `decay` gets the factor by which what came before shrinks.
   static func softmaxPiece(
@@ -90,6 +93,12 @@ extension Float: MatrixScalar {
     ck_scale_rows(x, rows, columns, factors)
   }
 
+  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Float>? {
+    PanelPlan(m, n, k).map { plan in
+      Panels(byteCount: { plan.byteCount(threads: $0) }, run: { PanelProduct(plan, $0).run($1) })
+    }
+  }
+
   static func tanh(_ x: Float) -> Float { Foundation.tanh(x) }
   static func log(_ x: Float) -> Float { Foundation.log(x) }
 }
@@ -152,6 +161,8 @@ extension Double: MatrixScalar {
       for i in row * columns..<(row + 1) * columns { x[i] *= factors[row] }
     }
   }
+
+  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Double>? { nil }
 
   static func tanh(_ x: Double) -> Double { Foundation.tanh(x) }
   static func log(_ x: Double) -> Double { Foundation.log(x) }

@@ -15,7 +15,7 @@ struct WinogradConvolution {
   let y: UnsafeMutablePointer<Float>
 
   private var shape: ConvolutionShape { plan.shape }
-  private var kernels: ck_panels { plan.panels.pointee }
+  private var kernels: ck_panels { plan.kernels.functions }
   private var height: Int { shape.axes[1].input }
   private var width: Int { shape.axes[2].input }
 

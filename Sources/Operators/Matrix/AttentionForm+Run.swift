@@ -8,7 +8,9 @@ extension AttentionForm {
     guard let query = inputs[0] else { return }
     try widened(query.dtype, inputs, outputs) { dtype, wide, wideOutputs in
       switch dtype {
-      case .float32: try run(Float.self, shape, wide, wideOutputs, context)
+      case .float32:
+        if let attention = byPanels(shape, wide, wideOutputs) { return attention.run(context) }
+        try run(Float.self, shape, wide, wideOutputs, context)
       case .float64: try run(Double.self, shape, wide, wideOutputs, context)
       default: throw DataError("cannot attend over \(dtype)")
       }
@@ -35,6 +37,24 @@ extension AttentionForm {
     }
   }
 
+  /// The attention by panels; nil where it takes the other kernel.
+  private func byPanels(_ shape: AttentionShape, _ inputs: [Tensor?], _ outputs: [Tensor?]) -> PanelAttention?
+  {
+    func has(_ list: [Tensor?], _ position: Int) -> Bool { position < list.count && list[position] != nil }
+    guard !has(outputs, 1), !has(outputs, 2), let q = inputs[0], let k = inputs[1], let v = inputs[2],
+      let plan = PanelAttentionPlan(
+        shape, self, hasMask: has(inputs, 3), hasLengths: has(inputs, 6), keepsScores: has(outputs, 3))
+    else { return nil }
+    func output(_ position: Int) -> UnsafeMutablePointer<Float>? {
+      position < outputs.count ? outputs[position]?.pointer(as: Float.self) : nil
+    }
+    return PanelAttention(
+      plan: plan, q: shape.view(q.pointer(as: Float.self), shape.queryHeads, shape.queries, shape.headSize),
+      k: shape.view(k.pointer(as: Float.self), shape.keyHeads, shape.keys, shape.headSize),
+      v: shape.view(v.pointer(as: Float.self), shape.keyHeads, shape.keys, shape.valueSize),
+      scale: factor(shape), y: output(0), logSumExp: output(4))
+  }
+
   private func run<T: MatrixScalar>(
     _ type: T.Type, _ shape: AttentionShape, _ inputs: [Tensor?], _ outputs: [Tensor?],
     _ context: RunContext
@@ -50,24 +70,6 @@ extension AttentionForm {
     try BLAS.check(
       shape.queries, shape.total, shape.queryHeads * max(shape.headSize, shape.valueSize))
     let lengths = inputs.count > 6 ? inputs[6]?.array(of: Int64.self) : nil
-    if T.self == Float.self, output(1) == nil, output(2) == nil,
-      let plan = PanelAttentionPlan(
-        shape, self, hasMask: inputs.count > 3 && inputs[3] != nil, hasLengths: lengths != nil,
-        keepsScores: output(3) != nil)
-    {
-      func floats(_ pointer: UnsafePointer<T>) -> UnsafePointer<Float> {
-        UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)
-      }
-      func floats(_ pointer: UnsafeMutablePointer<T>?) -> UnsafeMutablePointer<Float>? {
-        pointer.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: Float.self) }
-      }
-      return PanelAttention(
-        plan: plan, q: shape.view(floats(q), shape.queryHeads, shape.queries, shape.headSize),
-        k: shape.view(floats(k), shape.keyHeads, shape.keys, shape.headSize),
-        v: shape.view(floats(v), shape.keyHeads, shape.keys, shape.valueSize), scale: factor(shape),
-        y: floats(output(0)), logSumExp: floats(output(4))
-      ).run(context)
-    }
     let kernel = AttentionKernel<T>(
       shape: shape, q: shape.view(q, shape.queryHeads, shape.queries, shape.headSize),
       keys: shape.parts(past: input(4), new: k, size: shape.headSize),
@@ -90,19 +92,15 @@ extension AttentionForm {
 
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
     guard let extents = try? extents(inputs), let shape = AttentionShape(extents) else { return 0 }
-    let isWide = inputs[0]?.dtype == .float64 || precision == .float64
-    if !isWide,
-      let plan = PanelAttentionPlan(
-        shape, self, hasMask: inputs.count > 3 && inputs[3] != nil,
-        hasLengths: inputs.count > 6 && inputs[6] != nil, keepsScores: false)
-    {
-      // Which outputs are wanted is not known here: scores are kept by the other kernel.
-      return max(
-        plan.byteCount(threads: threads),
-        SlottedScratch<Float>.byteCount(AttentionTiling(shape).scratchCount, threads: threads))
+    let count = AttentionTiling(shape).scratchCount
+    guard inputs[0]?.dtype != .float64, precision != .float64 else {
+      return SlottedScratch<Double>.byteCount(count, threads: threads)
     }
-    return isWide
-      ? SlottedScratch<Double>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
-      : SlottedScratch<Float>.byteCount(AttentionTiling(shape).scratchCount, threads: threads)
+    // Which outputs are wanted is not known here: where scores are kept, it is the other kernel's.
+    let plan = PanelAttentionPlan(
+      shape, self, hasMask: inputs.count > 3 && inputs[3] != nil,
+      hasLengths: inputs.count > 6 && inputs[6] != nil, keepsScores: false)
+    return max(
+      plan?.byteCount(threads: threads) ?? 0, SlottedScratch<Float>.byteCount(count, threads: threads))
   }
 }

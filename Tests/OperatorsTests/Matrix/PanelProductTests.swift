@@ -81,4 +81,41 @@ struct PanelProductTests {
     }
     #expect((PanelPlan(4096, 320, 320) == nil) == (ck_panels_available(0) == nil))
   }
+
+  @Test("Extents that a file may claim make no plan, and no trap")
+  func hostile() throws {
+    for extent in [1 << 31, 1 << 40, Int.max / 2, Int.max] {
+      for place in 0..<3 {
+        var e = [64, 64, 64]
+        e[place] = extent
+        #expect(PanelPlan(e[0], e[1], e[2]) == nil)
+      }
+      for place in 0..<5 {
+        var e = [1, 64, 64, 32, 32]
+        e[place] = extent
+        func axis(_ extent: Int) -> ConvolutionAxis {
+          ConvolutionAxis(input: extent, kernel: 3, padding: 1, output: extent)
+        }
+        let shape = ConvolutionShape(
+          batch: e[0], groups: 1, inputChannels: e[1], outputChannels: e[2], axes: [axis(e[3]), axis(e[4])])
+        #expect(WinogradPlan(shape) == nil)
+      }
+    }
+    // The largest that are planned at all.
+    let large = (1 << 31) - 1
+    #expect((PanelPlan(large, large, large)?.byteCount(threads: 1 << 10) ?? 1) > 0)
+    let set = OperatorSet(OperatorSet.matrix, opsets: 7...28)
+    let attention = try set.bind(
+      Node("Attention", name: "n", inputs: ["q", "k", "v"], outputs: ["y"]), opset: 23)
+    for extent in [1 << 20, large, 1 << 31, 1 << 40, Int.max / 2, Int.max] {
+      for shapes in [
+        [[1, 1, 64, 64], [1, 1, extent, 64]], [[1, 1, extent, 64], [1, 1, 64, 64]],
+        [[1, 1, 64, extent], [1, 1, 64, extent]], [[extent, 1, 64, 64], [extent, 1, 64, 64]],
+        [[1, extent, 64, 64], [1, extent, 64, 64]], [[1, 1, extent, extent], [1, 1, extent, extent]],
+      ] {
+        let types = [shapes[0], shapes[1], shapes[1]].map { TensorType(.float32, $0) }
+        #expect(attention.workspace(types, threads: 2) >= 0)
+      }
+    }
+  }
 }

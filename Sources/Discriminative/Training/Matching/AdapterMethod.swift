@@ -1,5 +1,4 @@
 import Diffusion
-import ONNXWire
 import Rewrites
 
 /// Learns an adapter: prompt tokens, key and value tokens, LoRA. The model runs at every step, forward and back.
@@ -30,19 +29,16 @@ struct AdapterMethod: TrainingMethod {
     }
     let adapted = try adapter.attached(to: graph, seed: context.seed, start: start)
     let tokenizers = try PipelineTokenizers(description, of: adapted.graph, folder: context.loaded.assets)
-    let digest = WeightDigest.hex(of: graph)
-    var structure = SHA256()
-    try MappedFile.withBytes(of: context.loaded.path) { structure.update($0) }
     let objective = try MatchingObjective(
       adapted, tokenizers, context.images, context.matching, context.loss, cache: context.cache,
-      model: ["graph": structure.hex, "weights": digest], pool: ThreadPool(threads: context.threads))
+      model: context.digests, pool: ThreadPool(threads: context.threads))
     return PreparedTraining(
       objective: objective, timesteps: try context.matching.timesteps(of: description)
     ) {
       try objective.saveCache()
     } save: { learned, path in
       let values = Dictionary(uniqueKeysWithValues: learned.map { ($0.key, $0.value) })
-      try AdapterFile.write(adapted, values: values, weights: digest, to: path)
+      try AdapterFile.write(adapted, values: values, weights: context.digests["weights"], to: path)
     }
   }
 }

@@ -63,7 +63,11 @@ final class FrozenValues {
   /// The scaled latent of an image, `[1, channels, height, width]`.
   func latent(_ image: ImageReference) throws -> Tensor {
     if let known = latents[image] { return known }
-    let key = try file.map { _ in "latent/\(try digest(image))" }
+    let key = try file.map { _ in
+      var hash = SHA256()
+      try images.hash(image, into: &hash)
+      return "latent/\(hash.hex.prefix(32))"
+    }
     if let key, let kept = try file?.tensor(key, latentType) {
       latents[image] = kept
       return kept
@@ -98,15 +102,6 @@ final class FrozenValues {
     computedCount += 1
     try file?.add(textInputs.map { (key: "\(key)/\($0.name)", tensor: values[$0.name]!) })
     return values
-  }
-
-  /// Tells the pixels of an image from all others'.
-  private func digest(_ image: ImageReference) throws -> String {
-    var hash = SHA256()
-    hash.update(try images.digest(image))
-    let region = image.region
-    for number in [region?.x, region?.y, region?.width, region?.height] { hash.update(number ?? -1) }
-    return String(hash.hex.prefix(32))
   }
 
   /// Writes to the file what it lacks.
