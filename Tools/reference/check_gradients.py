@@ -5,8 +5,8 @@
 
 `dsd rewrite` writes the pipeline with score, loss and gradient as one graph file; `dsd-run` runs it, and with
 `--onnxruntime` ONNX Runtime does too. Torch computes the same with autograd through diffusers' models in float64, and
-in float32 to tell what rounding costs; the same graph with its numbers widened is run in float64 too, which tells what is
-wrong from what is rounded. What is told is the largest difference by the gradient's peak. Exit code 1 when one of ours
+in float32 to tell what rounding costs: with its own choice of kernels, without oneDNN's, and with attention written out;
+the same graph with its numbers widened is run in float64 too, which tells what is wrong from what is rounded. What is told is the largest difference by the gradient's peak. Exit code 1 when one of ours
 is above 1e-4. All begin with the same latent: what rounding leaves of the autoencoder's, 6e-7 with us as with
 torch, comes out as 1e-4 of some gradients. Adapters are random; with factors of LoRA as large as 0.3 torch's own float32
 is 1e-4 and more from its float64 in places.
@@ -22,6 +22,7 @@ import tempfile
 import numpy
 import torch
 import transformers
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import check_adapters
 import make_checkpoints
@@ -140,7 +141,11 @@ def compare(model, leaves, captions, image, t, terms, loss, seed, bin, work, fol
   if loss == "hinge":
     # The hinge must not be flat where it is measured: the worst caption takes the right one's place.
     captions = [captions[i] for i in scores()[0].argsort().tolist()]
-  in_float32 = gradients()
+  in_float32 = {"torch, float32": gradients()}
+  with torch.backends.mkldnn.flags(enabled=False):
+    in_float32["torch, plain"] = gradients()
+  with sdpa_kernel(SDPBackend.MATH):
+    in_float32["torch, sdpa math"] = gradients()
   parts = (model.unet, model.vae, *model.encoders)
   for tensor in [*leaves.values(), *(p for part in parts for p in part.parameters())]:
     tensor.data = tensor.data.double()
@@ -169,7 +174,7 @@ def compare(model, leaves, captions, image, t, terms, loss, seed, bin, work, fol
   results["dsd, float64"] = ours(bin, widened(folder / "grad.pb"), wide, expected, work)
   if with_runtime:
     results["onnxruntime"] = theirs(folder / "grad.pb", inputs, expected)
-  results["torch, float32"] = in_float32
+  results |= in_float32
   peak = max(float(abs(e).max()) for e in expected.values())
   for runner, got in results.items():
     worst = max(float(abs(got[n] - e).max()) / peak for n, e in expected.items())
@@ -269,14 +274,14 @@ def main():
   transformers.logging.disable_progress_bar()
   first, _, last = args.seeds.partition("..")
   failures = 0
-  print(f"{'kind':9} {'seed':>4} {'run':14} {'rows':>4} {'terms':9} {'of':6} {'by':18} {'error':>8} {'own':>8} {'peak':>8}")
+  print(f"{'kind':9} {'seed':>4} {'run':16} {'rows':>4} {'terms':9} {'of':6} {'by':18} {'error':>8} {'own':>8} {'peak':>8}")
   for seed in range(int(first), int(last or first) + 1):
     for kind in args.kind or make_checkpoints.KINDS:
       with tempfile.TemporaryDirectory() as temporary:
         for runner, rows, terms, loss, by, worst, own, peak in check(kind, seed, args.bin, pathlib.Path(temporary), args.onnxruntime, args.deviation):
           good = worst <= TOLERANCE or runner.startswith("torch")
           failures += not good
-          print(f"{kind:9} {seed:4} {runner:14} {rows:4} {terms:9} {loss:6} {by:18} {worst:8.1e} {own:8.1e} {peak:8.1e}"
+          print(f"{kind:9} {seed:4} {runner:16} {rows:4} {terms:9} {loss:6} {by:18} {worst:8.1e} {own:8.1e} {peak:8.1e}"
             + ("" if good else "  DIFFERS"), flush=True)
   sys.exit(1 if failures else 0)
 
