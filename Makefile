@@ -20,9 +20,9 @@ build: deps
 test: deps
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
-## Time the operators that matter, and a UNet pass beside ONNX Runtime (needs Python packages, see Tools/bench).
+## Time the operators that matter, and a UNet pass beside ONNX Runtime and OpenVINO (needs Python packages, see Tools/bench).
 bench: build
-	@GRAPH="$(GRAPH)" PYTHON="$(PYTHON)" ./Tools/bench/run.sh
+	@CHECKPOINT="$(CHECKPOINT)" ENGINES="$(ENGINES)" PYTHON="$(PYTHON)" ./Tools/bench/run.sh
 
 format:
 	$(SWIFT) format --in-place --recursive --configuration .swift-format Sources Tests Examples Package.swift

@@ -4,6 +4,7 @@
 // 28 of 32 registers hold a panel product.
 #define ROWS 14
 #define LANES 16
+#define SLOT FLOAT
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
 #define TABLE ck_panels_avx512
 #include "panels_template.h"

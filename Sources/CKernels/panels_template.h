@@ -1,12 +1,15 @@
-// The functions of ck_panels for one instruction set: ROWS of a left panel, LANES of a vector (16 or 8), TARGET and the
-// name of the TABLE. A right panel is two vectors wide.
+// The functions of ck_panels for one instruction set and precision: ROWS of a left panel, LANES of a vector (16 or 8),
+// TARGET, the name of the TABLE, and what a SLOT is: FLOAT, ROUNDED (a float that is a bfloat16) or PAIR (two bfloat16).
+// A right panel is two vectors wide.
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "ck_exp.h"
 #include "ck_math.h"
 
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4)));
+typedef uint32_t bits __attribute__((vector_size(LANES * 4), aligned(4)));
 
 enum { COLUMNS = 2 * LANES };
 
@@ -31,12 +34,46 @@ INLINE void store_part(float *p, vec v, ptrdiff_t count) {
   else memcpy(p, &v, count * sizeof(float));
 }
 
+// MARK: Slots
+
+// What a panel holds of one element (x) or of two that follow each other along k (x, next).
+#if SLOT == PAIR
+enum { ELEMENTS = 2 };
+INLINE vec slot(vec x, vec next) {
+  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)x));
+  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)next));
+  return (vec)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+// sum + the products of two slots.
+INLINE vec multiply_add(float a, vec b, vec sum) {
+  return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(a), (__m512bh)b);
+}
+#else
+enum { ELEMENTS = 1 };
+INLINE vec slot(vec x, vec next) {
+#if SLOT == ROUNDED
+  // To the nearest bfloat16, ties to even. What is not a number stays so.
+  const bits b = (bits)x, rounded = (b + 0x7FFF + ((b >> 16) & 1)) & 0xFFFF0000;
+  const bits is_number = (bits)(x == x);
+  return (vec)((rounded & is_number) | (b & ~is_number));
+#else
+  return x;
+#endif
+}
+INLINE vec multiply_add(float a, vec b, vec sum) { return __builtin_elementwise_fma(a - (vec){0}, b, sum); }
+#endif
+
+// The slots that so many elements take.
+INLINE ptrdiff_t slots(ptrdiff_t count) { return (count + ELEMENTS - 1) / ELEMENTS; }
+
 #if LANES == 16
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #define EVEN(a, b) SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #define ODD(a, b) SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 #define ZIP_LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define ZIP_HIGH(a, b) SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+// The lanes moved by one, and the first of the next vector.
+#define NEXT(a, b) SHUFFLE(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 // Within groups of four lanes.
 #define PAIR_LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define PAIR_HIGH(a, b) SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
@@ -51,6 +88,7 @@ INLINE void store_part(float *p, vec v, ptrdiff_t count) {
 #define ODD(a, b) SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
 #define ZIP_LOW(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define ZIP_HIGH(a, b) SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define NEXT(a, b) SHUFFLE(a, b, 1, 2, 3, 4, 5, 6, 7, 8)
 #define PAIR_LOW(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define PAIR_HIGH(a, b) SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
 #define HALF_LOW(a, b) SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
@@ -91,63 +129,96 @@ INLINE void transpose(vec r[LANES]) {
 
 // MARK: Products
 
-#define PANEL(name, vectors)                                                                                    \
-  TARGET static void name(                                                                                      \
-      ptrdiff_t k, const float *restrict left, const float *restrict right, float *restrict c, ptrdiff_t stride, \
-      int adds, const float *row_start, const float *column_start) {                                            \
-    vec sum[ROWS][vectors];                                                                                     \
-    UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (vec){0};        \
-    for (ptrdiff_t p = 0; p < k; p++) {                                                                         \
-      vec b[vectors];                                                                                           \
-      UNROLL for (int j = 0; j < vectors; j++) b[j] = load(right + j * LANES);                                  \
-      UNROLL for (int i = 0; i < ROWS; i++) {                                                                   \
-        const vec a = left[i] - (vec){0};                                                                       \
-        UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = __builtin_elementwise_fma(a, b[j], sum[i][j]);     \
-      }                                                                                                         \
-      left += ROWS;                                                                                             \
-      right += COLUMNS;                                                                                         \
-    }                                                                                                           \
-    if (adds) {                                                                                                 \
-      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
-        sum[i][j] += load(c + i * stride + j * LANES);                                                          \
-    }                                                                                                           \
-    if (row_start) {                                                                                            \
-      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += row_start[i]; \
-    }                                                                                                           \
-    if (column_start) {                                                                                         \
-      UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
-        sum[i][j] += load(column_start + j * LANES);                                                            \
-    }                                                                                                           \
-    UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < vectors; j++)                              \
-      store(c + i * stride + j * LANES, sum[i][j]);                                                             \
+// The first `height` rows of a panel's product, `vectors` wide.
+#define PANEL(name, height, vectors)                                                                              \
+  TARGET static void name(                                                                                        \
+      ptrdiff_t k, const float *restrict left, const float *restrict right, float *restrict c, ptrdiff_t stride,  \
+      int adds, const float *row_start, const float *column_start) {                                              \
+    vec sum[height][vectors];                                                                                     \
+    UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (vec){0};        \
+    for (ptrdiff_t p = 0; p < k; p++) {                                                                           \
+      vec b[vectors];                                                                                             \
+      UNROLL for (int j = 0; j < vectors; j++) b[j] = load(right + j * LANES);                                    \
+      UNROLL for (int i = 0; i < height; i++) {                                                                   \
+        UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = multiply_add(left[i], b[j], sum[i][j]);              \
+      }                                                                                                           \
+      left += ROWS;                                                                                               \
+      right += COLUMNS;                                                                                           \
+    }                                                                                                             \
+    if (adds) {                                                                                                   \
+      UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
+        sum[i][j] += load(c + i * stride + j * LANES);                                                            \
+    }                                                                                                             \
+    if (row_start) {                                                                                              \
+      UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += row_start[i]; \
+    }                                                                                                             \
+    if (column_start) {                                                                                           \
+      UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++)                            \
+        sum[i][j] += load(column_start + j * LANES);                                                              \
+    }                                                                                                             \
+    UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++)                              \
+      store(c + i * stride + j * LANES, sum[i][j]);                                                               \
   }
 
-PANEL(panel_of_two, 2)
-PANEL(panel_of_one, 1)
+// Heights that the last panel of a matrix has often are computed alone.
+#if ROWS > 8
+PANEL(panel_of_two, ROWS, 2)
+PANEL(panel_of_one, ROWS, 1)
+PANEL(panel_eight_of_two, 8, 2)
+PANEL(panel_eight_of_one, 8, 1)
+PANEL(panel_four_of_two, 4, 2)
+PANEL(panel_four_of_one, 4, 1)
+#else
+PANEL(panel_of_two, ROWS, 2)
+PANEL(panel_of_one, ROWS, 1)
+PANEL(panel_four_of_two, 4, 2)
+PANEL(panel_four_of_one, 4, 1)
+#endif
+
+// The rows that the product for `height` of them computes.
+INLINE ptrdiff_t computed_rows(ptrdiff_t height) {
+  if (height <= 4) return 4;
+  return ROWS > 8 && height <= 8 ? 8 : ROWS;
+}
+
+INLINE void panel_of(
+    ptrdiff_t rows, int two, ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, int adds,
+    const float *row_start, const float *column_start) {
+  if (rows == 4) (two ? panel_four_of_two : panel_four_of_one)(k, left, right, c, stride, adds, row_start, column_start);
+#if ROWS > 8
+  else if (rows == 8)
+    (two ? panel_eight_of_two : panel_eight_of_one)(k, left, right, c, stride, adds, row_start, column_start);
+#endif
+  else (two ? panel_of_two : panel_of_one)(k, left, right, c, stride, adds, row_start, column_start);
+}
 
 TARGET static void panel(
     ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, ptrdiff_t height, ptrdiff_t width,
     int adds, const float *row_start, const float *column_start) {
-  if (height == ROWS && width == COLUMNS) {
-    panel_of_two(k, left, right, c, stride, adds, row_start, column_start);
-  } else if (height == ROWS && width == LANES) {
-    panel_of_one(k, left, right, c, stride, adds, row_start, column_start);
-  } else {
-    // At an edge the product is computed beside C.
-    float edge[ROWS * COLUMNS];
-    if (width > LANES) panel_of_two(k, left, right, edge, COLUMNS, 0, NULL, NULL);
-    else panel_of_one(k, left, right, edge, COLUMNS, 0, NULL, NULL);
-    for (ptrdiff_t i = 0; i < height; i++)
-      for (ptrdiff_t j = 0; j < width; j += LANES) {
-        const ptrdiff_t part = least(LANES, width - j);
-        float *place = c + i * stride + j;
-        vec value = load(edge + i * COLUMNS + j);
-        if (adds) value += load_part(place, part);
-        if (row_start) value += row_start[i];
-        if (column_start) value += load_part(column_start + j, part);
-        store_part(place, value, part);
-      }
-  }
+  const ptrdiff_t rows = computed_rows(height);
+  const int two = width > LANES;
+  if (rows == height && (width == COLUMNS || width == LANES))
+    return panel_of(rows, two, k, left, right, c, stride, adds, row_start, column_start);
+  // At an edge the product is computed beside C.
+  float edge[ROWS * COLUMNS];
+  panel_of(rows, two, k, left, right, edge, COLUMNS, 0, NULL, NULL);
+  for (ptrdiff_t i = 0; i < height; i++)
+    for (ptrdiff_t j = 0; j < width; j += LANES) {
+      const ptrdiff_t part = least(LANES, width - j);
+      float *place = c + i * stride + j;
+      vec value = load(edge + i * COLUMNS + j);
+      if (adds) value += load_part(place, part);
+      if (row_start) value += row_start[i];
+      if (column_start) value += load_part(column_start + j, part);
+      store_part(place, value, part);
+    }
+}
+
+// Asks for what pack_right will read.
+TARGET static void prefetch_right(int transposed, const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k) {
+  const ptrdiff_t lines = transposed ? count : k, each = transposed ? k : count;
+  for (ptrdiff_t i = 0; i < lines; i++)
+    for (ptrdiff_t j = 0; j < each; j += 16) __builtin_prefetch(x + i * stride + j, 0, 2);
 }
 
 // Packs `lines` stored rows, read as columns of a panel of `width`: out[p * width + line] = factor * x[line, p].
@@ -159,17 +230,20 @@ INLINE void pack_lines(
     for (ptrdiff_t p = 0; p < k; p += LANES) {
       const ptrdiff_t count = least(LANES, k - p);
       const float *source = x + start * stride + p;
+      float *target = out + p / ELEMENTS * width + start;
       vec r[LANES];
       if (there == taken && count == LANES) {
         UNROLL for (int i = 0; i < LANES; i++) r[i] = i < taken ? load(source + i * stride) * factor : (vec){0};
         transpose(r);
-        UNROLL for (int i = 0; i < LANES; i++) store(out + (p + i) * width + start, r[i]);
+        UNROLL for (int i = 0; i < LANES / ELEMENTS; i++)
+          store(target + i * width, slot(r[i * ELEMENTS], r[i * ELEMENTS + ELEMENTS - 1]));
         continue;
       }
       for (ptrdiff_t i = 0; i < LANES; i++)
         r[i] = i < there ? load_part(source + i * stride, count) * factor : (vec){0};
       transpose(r);
-      for (ptrdiff_t i = 0; i < count; i++) store(out + (p + i) * width + start, r[i]);
+      for (ptrdiff_t i = 0; i < slots(count); i++)
+        store(target + i * width, slot(r[i * ELEMENTS], r[i * ELEMENTS + ELEMENTS - 1]));
     }
   }
 }
@@ -177,16 +251,20 @@ INLINE void pack_lines(
 // Packs stored rows as they are: out[p * width + i] = factor * x[p, i] for i below `count`, then zeros.
 INLINE void pack_rows(
     const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k, ptrdiff_t width, float factor, float *out) {
-  if (count >= width && width % LANES == 0) {
-    for (ptrdiff_t p = 0; p < k; p++)
-      for (ptrdiff_t i = 0; i < width; i += LANES) store(out + p * width + i, load(x + p * stride + i) * factor);
-    return;
-  }
-  for (ptrdiff_t p = 0; p < k; p++) {
+  const int whole = count >= width && width % LANES == 0;
+  for (ptrdiff_t p = 0; p < k; p += ELEMENTS) {
+    // The row that pairs with this one; past the last one there are zeros.
+    const float *row = x + p * stride, *next = p + ELEMENTS - 1 < k ? row + (ELEMENTS - 1) * stride : NULL;
+    float *target = out + p / ELEMENTS * width;
+    if (whole) {
+      for (ptrdiff_t i = 0; i < width; i += LANES)
+        store(target + i, slot(load(row + i) * factor, next ? load(next + i) * factor : (vec){0}));
+      continue;
+    }
     for (ptrdiff_t i = 0; i < width; i += LANES) {
-      const ptrdiff_t left = count - i, room = width - i;
-      vec v = load_part(x + p * stride + i, left < room ? left : room);
-      store_part(out + p * width + i, v * factor, room);
+      const ptrdiff_t room = width - i, part = least(count - i, room);
+      const vec v = load_part(row + i, part) * factor;
+      store_part(target + i, slot(v, next ? load_part(next + i, part) * factor : (vec){0}), room);
     }
   }
 }
@@ -212,6 +290,18 @@ INLINE void add_exponentials(float *row, const float *base, vec sum[2]) {
   sum[1] += load(row + LANES);
 }
 
+// Rows from `first` on become slots, in place: where they go nothing is needed any more.
+INLINE void slot_rows(float *x, ptrdiff_t first, ptrdiff_t count) {
+  if (SLOT == FLOAT) return;
+  for (ptrdiff_t i = first; i < first + count; i += ELEMENTS)
+    UNROLL for (int j = 0; j < 2; j++) {
+      const float *p = x + i * COLUMNS + j * LANES;
+      const int paired = i + ELEMENTS - 1 < first + count;
+      const vec next = paired ? load(p + (ELEMENTS - 1) * COLUMNS) : (vec){0};
+      store(x + i / ELEMENTS * COLUMNS + j * LANES, slot(load(p), next));
+    }
+}
+
 TARGET static void softmax(float *x, ptrdiff_t count, float *max, float *sum, float *decay) {
   float base[COLUMNS], top[COLUMNS];
   vec best[2] = {load(max), load(max + LANES)};
@@ -231,9 +321,13 @@ TARGET static void softmax(float *x, ptrdiff_t count, float *max, float *sum, fl
   vec part[4][2];
   UNROLL for (int i = 0; i < 4; i++) part[i][0] = part[i][1] = (vec){0};
   ptrdiff_t i = 0;
-  for (; i + 4 <= count; i += 4)
+  for (; i + 4 <= count; i += 4) {
     UNROLL for (int p = 0; p < 4; p++) add_exponentials(x + (i + p) * COLUMNS, base, part[p]);
+    slot_rows(x, i, 4);
+  }
+  const ptrdiff_t rest = i;
   for (; i < count; i++) add_exponentials(x + i * COLUMNS, base, part[0]);
+  slot_rows(x, rest, count - rest);
   UNROLL for (int j = 0; j < 2; j++) {
     const vec added = (part[0][j] + part[1][j]) + (part[2][j] + part[3][j]);
     store(sum + j * LANES, load(sum + j * LANES) * load(decay + j * LANES) + added);
@@ -265,8 +359,76 @@ TARGET static void unpack(
 
 // MARK: Winograd
 
-TARGET static void winograd_weights(
-    const float *w, ptrdiff_t stride, ptrdiff_t outputs, ptrdiff_t count, float *panel, ptrdiff_t plane) {
+// Along one axis a tile has two outputs, F(2, 3), or four, F(4, 3). The latter's points are 0, ±√½, ±√2 and ∞, whose
+// products err a third as much as those of 0, ±1, ±2 and ∞. `four` says which; it is known when this is compiled.
+#define ROOT_HALF 0.70710678f
+#define ROOT_TWO 1.41421356f
+
+// The elements of a tile along an axis, and those of its outputs.
+INLINE int tile_extent(int four) { return four ? 6 : 4; }
+INLINE int tile_outputs(int four) { return four ? 4 : 2; }
+
+// An axis of an input tile, d [4 or 6], `step` apart.
+INLINE void transform_input_axis(int four, const vec *d, int step, vec *out, int out_step) {
+  if (!four) {
+    out[0] = d[0] - d[2 * step], out[out_step] = d[step] + d[2 * step];
+    out[2 * out_step] = d[2 * step] - d[step], out[3 * out_step] = d[step] - d[3 * step];
+    return;
+  }
+  const vec d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+  const vec even = d4 - 2.0f * d2, odd = ROOT_HALF * d3 - ROOT_TWO * d1;
+  const vec even2 = d4 - 0.5f * d2, odd2 = ROOT_TWO * d3 - ROOT_HALF * d1;
+  out[0] = d[0] - 2.5f * d2 + d4;
+  out[out_step] = even + odd, out[2 * out_step] = even - odd;
+  out[3 * out_step] = even2 + odd2, out[4 * out_step] = even2 - odd2;
+  out[5 * out_step] = d1 - 2.5f * d3 + d[5 * step];
+}
+
+// An axis of a kernel, g [3], `step` apart.
+INLINE void transform_kernel_axis(int four, const vec *g, int step, vec *out, int out_step) {
+  const vec g0 = g[0], g1 = g[step], g2 = g[2 * step];
+  out[0] = g0;
+  if (!four) {
+    const vec sum = (g0 + g2) * 0.5f, half = g1 * 0.5f;
+    out[out_step] = sum + half, out[2 * out_step] = sum - half, out[3 * out_step] = g2;
+    return;
+  }
+  const vec even = (g0 + 0.5f * g2) * (-2.0f / 3), odd = g1 * (-2.0f / 3 * ROOT_HALF);
+  const vec even2 = (g0 + 2.0f * g2) * (1.0f / 6), odd2 = g1 * (1.0f / 6 * ROOT_TWO);
+  out[out_step] = even + odd, out[2 * out_step] = even - odd;
+  out[3 * out_step] = even2 + odd2, out[4 * out_step] = even2 - odd2;
+  out[5 * out_step] = g2;
+}
+
+// An axis of the outputs [2 or 4], from products m [4 or 6], `step` apart.
+INLINE void transform_output_axis(int four, const vec *m, int step, vec *out, int out_step) {
+  const vec m1 = m[step], m2 = m[2 * step], m3 = m[3 * step];
+  if (!four) {
+    out[0] = m[0] + m1 + m2, out[out_step] = m1 - m2 - m3;
+    return;
+  }
+  const vec sum = m1 + m2, minus = m1 - m2, sum2 = m3 + m[4 * step], minus2 = m3 - m[4 * step];
+  out[0] = m[0] + sum + sum2;
+  out[out_step] = ROOT_HALF * minus + ROOT_TWO * minus2;
+  out[2 * out_step] = 0.5f * sum + 2.0f * sum2;
+  out[3 * out_step] = 0.5f * ROOT_HALF * minus + 2.0f * ROOT_TWO * minus2 + m[5 * step];
+}
+
+// All planes of a channel's kernels, one output a lane.
+INLINE void transform_kernel(int tall, int wide, const float *taps, vec *planes) {
+  const int columns = tile_extent(wide);
+  vec g[9], rows[6][3];
+  UNROLL for (int i = 0; i < 9; i++) g[i] = load(taps + i * LANES);
+  UNROLL for (int x = 0; x < 3; x++) transform_kernel_axis(tall, g + x, 3, &rows[0][x], 3);
+  UNROLL for (int y = 0; y < tile_extent(tall); y++)
+    transform_kernel_axis(wide, rows[y], 1, planes + y * columns, 1);
+}
+
+INLINE void transform_weights(
+    int tall, int wide, const float *w, ptrdiff_t stride, ptrdiff_t outputs, ptrdiff_t count, float *panel,
+    ptrdiff_t plane) {
+  enum { AHEAD = 2 };
+  const int planes = tile_extent(tall) * tile_extent(wide);
   // LANES channels of a kernel's 9 elements, one output a lane.
   float taps[9 * LANES * LANES] __attribute__((aligned(64)));
   for (ptrdiff_t c = 0; c < count; c += LANES) {
@@ -274,40 +436,34 @@ TARGET static void winograd_weights(
     for (ptrdiff_t part = 0; part < 9 && part * LANES < channels * 9; part++) {
       const ptrdiff_t left = channels * 9 - part * LANES;
       vec r[LANES];
-      UNROLL for (int o = 0; o < LANES; o++)
-        r[o] = o < ROWS && o < outputs ? load_part(w + o * stride + c * 9 + part * LANES, left) : (vec){0};
+      UNROLL for (int o = 0; o < LANES; o++) {
+        const float *source = w + o * stride + c * 9 + part * LANES;
+        // So many streams are more than the processor foresees.
+        if (o < ROWS) __builtin_prefetch(source + AHEAD * 9 * LANES);
+        r[o] = o < ROWS && o < outputs ? load_part(source, left) : (vec){0};
+      }
       transpose(r);
       UNROLL for (int i = 0; i < LANES; i++) store(taps + (part * LANES + i) * LANES, r[i]);
     }
-    for (ptrdiff_t i = 0; i < channels; i++) {
-      vec m[4][3];
-      UNROLL for (int x = 0; x < 3; x++) {
-        const float *g = taps + (i * 9 + x) * LANES;
-        const vec g0 = load(g), g1 = load(g + 3 * LANES), g2 = load(g + 6 * LANES);
-        const vec sum = (g0 + g2) * 0.5f, half = g1 * 0.5f;
-        m[0][x] = g0, m[1][x] = sum + half, m[2][x] = sum - half, m[3][x] = g2;
+    for (ptrdiff_t i = 0; i < channels; i += ELEMENTS) {
+      vec m[ELEMENTS][36];
+      UNROLL for (int e = 0; e < ELEMENTS; e++) {
+        if (i + e < channels) transform_kernel(tall, wide, taps + (i + e) * 9 * LANES, m[e]);
+        else UNROLL for (int y = 0; y < planes; y++) m[e][y] = (vec){0};
       }
       // Lanes past the panel's rows are overwritten by the next channel.
-      float *target = panel + (c + i) * ROWS;
-      UNROLL for (int y = 0; y < 4; y++) {
-        const vec sum = (m[y][0] + m[y][2]) * 0.5f, half = m[y][1] * 0.5f;
-        store(target + (4 * y + 0) * plane, m[y][0]);
-        store(target + (4 * y + 1) * plane, sum + half);
-        store(target + (4 * y + 2) * plane, sum - half);
-        store(target + (4 * y + 3) * plane, m[y][2]);
-      }
+      float *target = panel + (c + i) / ELEMENTS * ROWS;
+      UNROLL for (int y = 0; y < planes; y++) store(target + y * plane, slot(m[0][y], m[ELEMENTS - 1][y]));
     }
   }
 }
 
-TARGET static void winograd_input(
-    const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count, ptrdiff_t place,
-    float *border, float *out, ptrdiff_t plane, ptrdiff_t panel) {
-  const ptrdiff_t across = (width + 1) / 2, top = first / across, bottom = (first + count - 1) / across;
-  // The rows that the tiles meet, with zeros around the image.
-  const ptrdiff_t stride = width + 2 * LANES + 8;
-  for (ptrdiff_t line = 0; line < 2 * (bottom - top) + 4; line++) {
-    const ptrdiff_t row = 2 * top - 1 + line;
+// Rows of an image from `first` on, with zeros around the image.
+INLINE void copy_rows(
+    const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t lines, float *border,
+    ptrdiff_t stride) {
+  for (ptrdiff_t line = 0; line < lines; line++) {
+    const ptrdiff_t row = first + line;
     float *target = border + line * stride;
     if (row >= 0 && row < height) {
       target[0] = 0;
@@ -317,62 +473,136 @@ TARGET static void winograd_input(
       memset(target, 0, stride * sizeof(float));
     }
   }
+}
+
+// All planes of LANES tiles of a row.
+INLINE void transform_tiles(int tall, int wide, const float *s, ptrdiff_t stride, vec *planes) {
+  const int rows = tile_extent(tall), columns = tile_extent(wide);
+  vec d[6 * 6];
+  UNROLL for (int i = 0; i < rows; i++, s += stride) {
+    vec c[6];
+    if (wide) {
+      // Every fourth element, from the first to the sixth one on.
+      const vec even = EVEN(load(s), load(s + LANES)), even2 = EVEN(load(s + 2 * LANES), load(s + 3 * LANES));
+      const vec odd = ODD(load(s), load(s + LANES)), odd2 = ODD(load(s + 2 * LANES), load(s + 3 * LANES));
+      c[0] = EVEN(even, even2), c[2] = ODD(even, even2), c[1] = EVEN(odd, odd2), c[3] = ODD(odd, odd2);
+      c[4] = NEXT(c[0], s[4 * LANES] - (vec){0}), c[5] = NEXT(c[1], s[4 * LANES + 1] - (vec){0});
+    } else {
+      const vec a = load(s), b = load(s + LANES), e = load(s + 2), f = load(s + LANES + 2);
+      c[0] = EVEN(a, b), c[1] = ODD(a, b), c[2] = EVEN(e, f), c[3] = ODD(e, f);
+    }
+    transform_input_axis(wide, c, 1, d + i * columns, 1);
+  }
+  UNROLL for (int j = 0; j < columns; j++) transform_input_axis(tall, d + j, columns, planes + j, columns);
+}
+
+INLINE void transform_input(
+    int tall, int wide, const float *x, const float *next, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first,
+    ptrdiff_t count, ptrdiff_t place, float *border, float *out, ptrdiff_t plane, ptrdiff_t panel) {
+  const int planes = tile_extent(tall) * tile_extent(wide), down = tile_outputs(tall), step = tile_outputs(wide);
+  const ptrdiff_t across = (width + step - 1) / step, top = first / across;
+  const ptrdiff_t lines = down * ((first + count - 1) / across - top) + down + 2;
+  const ptrdiff_t stride = width + step * LANES + 8;
+  const float *images[2] = {x, next};
+  for (int e = 0; e < ELEMENTS; e++)
+    if (images[e]) copy_rows(images[e], height, width, down * top - 1, lines, border + e * lines * stride, stride);
   for (ptrdiff_t tile = first; tile < first + count;) {
     const ptrdiff_t row = tile / across, column = tile % across, at = place + tile - first;
     const ptrdiff_t wanted = least(across - column, first + count - tile);
     const ptrdiff_t lanes = least(least(LANES, wanted), COLUMNS - at % COLUMNS);
-    vec d[4][4];
-    UNROLL for (int i = 0; i < 4; i++) {
-      const float *s = border + (2 * (row - top) + i) * stride + 2 * column;
-      const vec a = load(s), b = load(s + LANES), c = load(s + 2), e = load(s + LANES + 2);
-      const vec d0 = EVEN(a, b), d1 = ODD(a, b), d2 = EVEN(c, e), d3 = ODD(c, e);
-      d[i][0] = d0 - d2, d[i][1] = d1 + d2, d[i][2] = d2 - d1, d[i][3] = d1 - d3;
+    vec d[ELEMENTS][36];
+    UNROLL for (int e = 0; e < ELEMENTS; e++) {
+      const float *source = border + (e * lines + down * (row - top)) * stride + step * column;
+      if (images[e]) transform_tiles(tall, wide, source, stride, d[e]);
+      else UNROLL for (int i = 0; i < planes; i++) d[e][i] = (vec){0};
     }
     float *target = out + at / COLUMNS * panel + at % COLUMNS;
-    UNROLL for (int j = 0; j < 4; j++) {
-      const vec e[4] = {d[0][j] - d[2][j], d[1][j] + d[2][j], d[2][j] - d[1][j], d[1][j] - d[3][j]};
-      UNROLL for (int i = 0; i < 4; i++) store_part(target + (4 * i + j) * plane, e[i], lanes);
+    UNROLL for (int i = 0; i < planes; i++)
+      store_part(target + i * plane, slot(d[0][i], d[ELEMENTS - 1][i]), lanes);
+    tile += lanes;
+  }
+}
+
+INLINE void transform_output(
+    int tall, int wide, const float *m, ptrdiff_t plane, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first,
+    ptrdiff_t count, float bias, float *y) {
+  const int rows = tile_extent(tall), columns = tile_extent(wide);
+  const int down = tile_outputs(tall), step = tile_outputs(wide);
+  const ptrdiff_t across = (width + step - 1) / step;
+  for (ptrdiff_t tile = first; tile < first + count;) {
+    const ptrdiff_t row = down * (tile / across), column = step * (tile % across);
+    const ptrdiff_t lanes = least(least(LANES, across - tile % across), first + count - tile);
+    const float *s = m + (tile - first);
+    vec r[4 * 6];
+    UNROLL for (int j = 0; j < columns; j++) {
+      vec products[6];
+      UNROLL for (int i = 0; i < rows; i++) products[i] = load(s + (i * columns + j) * plane);
+      transform_output_axis(tall, products, 1, r + j, columns);
+    }
+    const ptrdiff_t there = least(step * lanes, width - column);
+    UNROLL for (int i = 0; i < down; i++) {
+      if (row + i >= height) continue;
+      vec o[4];
+      transform_output_axis(wide, r + i * columns, 1, o, 1);
+      UNROLL for (int j = 0; j < step; j++) o[j] += bias;
+      vec line[4];
+      if (wide) {
+        const vec even = ZIP_LOW(o[0], o[2]), odd = ZIP_LOW(o[1], o[3]);
+        const vec even2 = ZIP_HIGH(o[0], o[2]), odd2 = ZIP_HIGH(o[1], o[3]);
+        line[0] = ZIP_LOW(even, odd), line[1] = ZIP_HIGH(even, odd);
+        line[2] = ZIP_LOW(even2, odd2), line[3] = ZIP_HIGH(even2, odd2);
+      } else {
+        line[0] = ZIP_LOW(o[0], o[1]), line[1] = ZIP_HIGH(o[0], o[1]);
+      }
+      float *target = y + (row + i) * width + column;
+      UNROLL for (int j = 0; j < step; j++)
+        if (j * LANES < there) store_part(target + j * LANES, line[j], there - j * LANES);
     }
     tile += lanes;
   }
 }
 
-TARGET static void winograd_output(
-    const float *m, ptrdiff_t plane, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count, float bias,
-    float *y) {
-  const ptrdiff_t across = (width + 1) / 2;
-  for (ptrdiff_t tile = first; tile < first + count;) {
-    const ptrdiff_t row = 2 * (tile / across), column = 2 * (tile % across);
-    const ptrdiff_t lanes = least(least(LANES, across - column / 2), first + count - tile);
-    const float *s = m + (tile - first);
-    vec r[2][4];
-    UNROLL for (int j = 0; j < 4; j++) {
-      const vec a0 = load(s + j * plane), a1 = load(s + (4 + j) * plane);
-      const vec a2 = load(s + (8 + j) * plane), a3 = load(s + (12 + j) * plane);
-      r[0][j] = a0 + a1 + a2, r[1][j] = a1 - a2 - a3;
-    }
-    const ptrdiff_t wide = least(2 * lanes, width - column);
-    UNROLL for (int i = 0; i < 2; i++) {
-      if (row + i >= height) continue;
-      const vec even = r[i][0] + r[i][1] + r[i][2] + bias, odd = r[i][1] - r[i][2] - r[i][3] + bias;
-      float *target = y + (row + i) * width + column;
-      store_part(target, ZIP_LOW(even, odd), wide);
-      if (wide > LANES) store_part(target + LANES, ZIP_HIGH(even, odd), wide - LANES);
-    }
-    tile += lanes;
+#define WINOGRAD(name, tall, wide)                                                                              \
+  TARGET static void name##_weights(                                                                            \
+      const float *w, ptrdiff_t stride, ptrdiff_t outputs, ptrdiff_t count, float *panel, ptrdiff_t plane) {    \
+    transform_weights(tall, wide, w, stride, outputs, count, panel, plane);                                     \
+  }                                                                                                             \
+  TARGET static void name##_input(                                                                              \
+      const float *x, const float *next, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count,   \
+      ptrdiff_t place, float *border, float *out, ptrdiff_t plane, ptrdiff_t panel) {                           \
+    transform_input(tall, wide, x, next, height, width, first, count, place, border, out, plane, panel);        \
+  }                                                                                                             \
+  TARGET static void name##_output(                                                                             \
+      const float *m, ptrdiff_t plane, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t count,     \
+      float bias, float *y) {                                                                                   \
+    transform_output(tall, wide, m, plane, height, width, first, count, bias, y);                               \
   }
-}
+
+WINOGRAD(winograd_2x2, 0, 0)
+WINOGRAD(winograd_2x4, 0, 1)
+WINOGRAD(winograd_4x4, 1, 1)
+
+#define WINOGRAD_ENTRY(name, high, across)                                          \
+  {                                                                                 \
+    .height = high, .width = across, .planes = (high + 2) * (across + 2),           \
+    .weights = name##_weights, .input = name##_input, .output = name##_output,      \
+  }
 
 const ck_panels TABLE = {
+    .elements = ELEMENTS,
     .rows = ROWS,
     .columns = COLUMNS,
     .panel = panel,
     .pack_left = pack_left,
     .pack_right = pack_right,
+    .prefetch_right = prefetch_right,
     .softmax = softmax,
     .scale = scale,
     .unpack = unpack,
-    .winograd_weights = winograd_weights,
-    .winograd_input = winograd_input,
-    .winograd_output = winograd_output,
+    .winograd =
+        {
+            WINOGRAD_ENTRY(winograd_2x2, 2, 2),
+            WINOGRAD_ENTRY(winograd_2x4, 2, 4),
+            WINOGRAD_ENTRY(winograd_4x4, 4, 4),
+        },
 };

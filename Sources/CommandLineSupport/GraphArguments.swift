@@ -1,5 +1,17 @@
 import Foundation
 
+/// The precision of products as the command line names it.
+public enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
+  case fp32, bf16
+
+  var value: ProductPrecision {
+    switch self {
+    case .fp32: .float32
+    case .bf16: .bfloat16
+    }
+  }
+}
+
 /// Options that every command on a graph has.
 public struct GraphArguments: ParsableArguments {
   @Option(
@@ -12,6 +24,14 @@ public struct GraphArguments: ParsableArguments {
     help: ArgumentHelp(
       "Attach prompt tokens, key and value tokens or LoRA (may be given several times).", valueName: "file"))
   public var adapter: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What factors of products are rounded to: fp32 or bf16. Sums and all else stay float32; a node of the file may ask \
+      for its own.
+      """, valueName: "type"))
+  public var precision: PrecisionArgument?
 
   @Option(help: "Threads to compute with (default: one for each core).")
   public var threads: Int?
@@ -33,7 +53,8 @@ public struct GraphArguments: ParsableArguments {
   /// - Parameter needsWeights: whether a graph without its weights is an error.
   public func load(_ path: String, needsWeights: Bool = true) throws -> LoadedGraph {
     let loaded = try LoadedGraph(
-      path: path, weights: weights, adapters: adapter, needsWeights: needsWeights)
+      path: path, weights: weights, adapters: adapter, precision: precision?.value, needsWeights: needsWeights
+    )
     for note in loaded.notes { Terminal.note("note: " + note) }
     if let weights, let first = loaded.unusedWeights.first {
       Terminal.note(

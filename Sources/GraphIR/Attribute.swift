@@ -52,8 +52,17 @@ public struct Attributes: Sendable {
   /// How many inputs and outputs the node names (absent ones in the middle count).
   public let inputCount: Int
   public let outputCount: Int
+  /// Of the products that the operator computes.
+  public let precision: ProductPrecision
+  /// The node's metadata.
+  public let metadata: [String: String]
 
-  public init(_ values: [String: Attribute], opset: Int, inputCount: Int = 0, outputCount: Int = 1) {
+  public init(
+    _ values: [String: Attribute], opset: Int, inputCount: Int = 0, outputCount: Int = 1,
+    precision: ProductPrecision = .float32, metadata: [String: String] = [:]
+  ) {
+    self.precision = precision
+    self.metadata = metadata
     self.values = values
     self.opset = opset
     self.inputCount = inputCount

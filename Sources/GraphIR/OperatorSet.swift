@@ -49,7 +49,8 @@ public struct OperatorSet: Sendable {
       values.merge(node.attributes) { $1 }
       return try type.init(
         Attributes(
-          values, opset: opset, inputCount: node.inputs.count, outputCount: node.outputs.count))
+          values, opset: opset, inputCount: node.inputs.count, outputCount: node.outputs.count,
+          precision: try node.productPrecision(), metadata: node.metadata))
     } catch let error as DataError {
       throw error.at(node.label)
     }

@@ -28,11 +28,11 @@ struct Matcher {
     case .either(let patterns):
       for pattern in patterns { if let result = extend(match, pattern, value) { return result } }
       return nil
-    case .node(let ops, let inputs, let commutes, let label):
+    case .node(let ops, let inputs, let commutes, let label, let output):
       guard let position = index.producer[value] else { return nil }
       let node = graph.nodes[position]
       guard node.domain.isEmpty || node.domain == "dsd", ops.contains(node.op),
-        node.outputs.first == value,
+        node.outputs.indices.contains(output), node.outputs[output] == value,
         // What something alters at run time must stay a value of its own.
         value == match.root.outputs[0] || !context.altered.contains(value)
       else { return nil }

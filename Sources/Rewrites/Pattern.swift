@@ -10,9 +10,9 @@ import GraphIR
 public indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
   /// Any value, bound to a name.
   case variable(String)
-  /// A value made by one of some operators, from inputs that match; further inputs are not looked at. `label`
-  /// binds the node, and its first output as a variable.
-  case node(ops: [String], inputs: [Pattern], commutes: Bool, label: String?)
+  /// A value made by one of some operators as their output number `output`, from inputs that match; further inputs are
+  /// not looked at. `label` binds the node, and the value as a variable.
+  case node(ops: [String], inputs: [Pattern], commutes: Bool, label: String?, output: Int)
   /// A value whose constant has one element, bound to a name.
   case scalar(String)
   /// A value that is known before the run, bound to a name.
@@ -24,8 +24,16 @@ public indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
 
   /// The same pattern with the matched node bound to `label`.
   public func bound(as label: String) -> Pattern {
-    if case .node(let ops, let inputs, let commutes, _) = self {
-      return .node(ops: ops, inputs: inputs, commutes: commutes, label: label)
+    if case .node(let ops, let inputs, let commutes, _, let output) = self {
+      return .node(ops: ops, inputs: inputs, commutes: commutes, label: label, output: output)
+    }
+    return self
+  }
+
+  /// The same pattern for another output of the node than its first.
+  public func output(_ position: Int) -> Pattern {
+    if case .node(let ops, let inputs, let commutes, let label, _) = self {
+      return .node(ops: ops, inputs: inputs, commutes: commutes, label: label, output: position)
     }
     return self
   }
@@ -33,7 +41,7 @@ public indirect enum Pattern: Sendable, ExpressibleByStringLiteral {
   /// The operators whose nodes can match; nil when any can.
   var rootOperators: Set<String>? {
     switch self {
-    case .node(let ops, _, _, _): return Set(ops)
+    case .node(let ops, _, _, _, _): return Set(ops)
     case .either(let patterns):
       let each = patterns.compactMap(\.rootOperators)
       return each.count == patterns.count ? each.reduce([]) { $0.union($1) } : nil
@@ -55,7 +63,7 @@ public struct PatternFactory: Sendable {
   public struct PatternCall: Sendable {
     let ops: [String]
     public func callAsFunction(_ inputs: Pattern...) -> Pattern {
-      .node(ops: ops, inputs: inputs, commutes: ops == ["Add"] || ops == ["Mul"], label: nil)
+      .node(ops: ops, inputs: inputs, commutes: ops == ["Add"] || ops == ["Mul"], label: nil, output: 0)
     }
   }
 }

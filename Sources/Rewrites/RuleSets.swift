@@ -7,5 +7,6 @@ extension RuleSet {
       + Rule.gelu + [.swish] + Rule.attention + [.attentionOfFoldedHeads])
 
   /// Joins operators into fewer and faster ones.
-  public static let fusion = RuleSet("fusion", [.linearWithBias, .linear, .linearOfTranspose, .silu])
+  public static let fusion = RuleSet(
+    "fusion", [.linearWithBias, .linear, .linearOfTranspose, .silu] + Rule.geglu)
 }

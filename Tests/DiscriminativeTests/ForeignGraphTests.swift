@@ -81,7 +81,7 @@ import Testing
     }
     let (legacy, dynamo) = (counts[0], counts[1])
     for (op, count) in [
-      "GroupNormalization": 21, "LayerNormalization": 12, "Gelu": 4, "Attention": 8, "SiLU": 19,
+      "GroupNormalization": 21, "LayerNormalization": 12, "GEGLU": 4, "Attention": 8, "SiLU": 19,
     ] {
       #expect(legacy[op] == count && dynamo[op] == count, "\(op)")
     }

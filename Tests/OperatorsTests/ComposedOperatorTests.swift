@@ -61,7 +61,10 @@ import Testing
     try check("Linear", [x, w, b])
     try check("SiLU", [x])
     for opset in [13, 18, 23] {
-      for form in ["none", "tanh"] { try check("Gelu", [x], ["approximate": .string(form)], opset: opset) }
+      for form in ["none", "tanh"] {
+        try check("Gelu", [x], ["approximate": .string(form)], opset: opset)
+        try check("GEGLU", [x], ["approximate": .string(form)], opset: opset)
+      }
       let axis = ["axis": Attribute.int(1), "epsilon": .float(1e-3)]
       let parameters = (random.tensor([5, 6]), random.tensor([5, 6]))
       try check("LayerNormalization", [x, parameters.0, parameters.1], axis, opset: opset)

@@ -162,6 +162,75 @@ import Testing
   }
 }
 
+@Suite struct GEGLURuleTests {
+  /// The halves of a value, one of them through Gelu, multiplied.
+  private func graph(
+    axis: Int = -1, sizes: [Int]? = nil, swaps: Bool = false, gatesFirst: Bool = false,
+    approximate: String = "none"
+  ) -> Graph {
+    let g = GraphBuilder()
+    let x = g.input("x", .float32, [4, 3, 8])
+    let parts = g.emit(
+      "Split", [x] + (sizes.map { [g.ints($0)] } ?? []), ["axis": .int(axis)], outputs: 2, name: "split")
+    let gelu = g.Gelu(parts[gatesFirst ? 0 : 1], attributes: ["approximate": .string(approximate)])
+    let other = parts[gatesFirst ? 1 : 0]
+    g.output(swaps ? g.Mul(gelu, other) : g.Mul(other, gelu), as: "y", nil)
+    return g.graph
+  }
+
+  @Test func halvesAlongTheLastAxis() throws {
+    var random = Seeded(12)
+    let inputs = ["x": random.tensor([4, 3, 8])]
+    for (axis, sizes, swaps, approximate) in [
+      (-1, nil, false, "none"), (2, [4, 4], true, "tanh"), (-1, [4, 4], true, "none"),
+    ] as [(Int, [Int]?, Bool, String)] {
+      let source = graph(axis: axis, sizes: sizes, swaps: swaps, approximate: approximate)
+      let harness = try RuleHarness(source, .fusion, inputs)
+      #expect(harness.after.nodes.map(\.op) == ["GEGLU", "Identity"])
+      #expect(try harness.difference(inputs) < 1e-6)
+      #expect(try RuleHarness(source, .fusion, inputs, altered: ["split_out1"]).count("GEGLU") == 0)
+    }
+  }
+
+  /// The halves as two slices; `moves` shifts the second one.
+  private func slices(end: Int, steps: Int? = nil, moves: Int = 0) -> Graph {
+    let g = GraphBuilder()
+    let x = g.input("x", .float32, [4, 8])
+    func slice(_ from: Int, _ to: Int) -> Value {
+      let more = steps.map { [g.ints([$0])] } ?? []
+      return g.emit("Slice", [x, g.ints([from]), g.ints([to]), g.ints([1])] + more)[0]
+    }
+    g.output(g.Mul(slice(0, 4), g.Gelu(slice(4 - moves, end))), as: "y", nil)
+    return g.graph
+  }
+
+  @Test func halvesAsSlices() throws {
+    var random = Seeded(13)
+    let inputs = ["x": random.tensor([4, 8])]
+    for source in [slices(end: 8), slices(end: Int(Int32.max), steps: 1)] {
+      let harness = try RuleHarness(source, .fusion, inputs)
+      #expect(harness.after.nodes.map(\.op) == ["GEGLU", "Identity"])
+      #expect(try harness.difference(inputs) < 1e-6)
+    }
+    #expect(try RuleHarness(slices(end: 7, moves: 1), .fusion, inputs).count("GEGLU") == 0)
+  }
+
+  @Test func otherSplitsStay() throws {
+    let inputs = ["x": Tensor.zeros(.float32, [4, 3, 8])]
+    for source in [graph(gatesFirst: true), graph(axis: 0)] {
+      #expect(try RuleHarness(source, .fusion, inputs).count("GEGLU") == 0)
+    }
+    // Halves of different values.
+    let g = GraphBuilder()
+    let x = g.input("x", .float32, [2, 8])
+    let a = g.emit("Split", [x], ["axis": .int(-1)], outputs: 2)
+    let b = g.emit("Split", [g.Tanh(x)], ["axis": .int(-1)], outputs: 2)
+    g.output(g.Mul(a[0], g.Gelu(b[1])), as: "y", nil)
+    let harness = try RuleHarness(g.graph, .fusion, ["x": Tensor.zeros(.float32, [2, 8])])
+    #expect(harness.count("GEGLU") == 0)
+  }
+}
+
 @Suite struct TransposeRuleTests {
   private func chain(_ perms: [[Int]?]) -> (Graph, [String: Tensor]) {
     let g = GraphBuilder()

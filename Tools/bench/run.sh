@@ -1,7 +1,11 @@
 #!/bin/sh
-# One UNet pass beside ONNX Runtime. GRAPH is a pipeline graph beside its weights; PYTHON has onnx, onnxruntime
-# and numpy.
-#     make bench GRAPH=checkpoint/graph.pb PYTHON=.venv/bin/python
+# A UNet pass and the encoding of an image beside ONNX Runtime and OpenVINO. CHECKPOINT is a folder with a graph.pb that
+# dsd import made; PYTHON has what Tools/bench/peers.py imports.
+#     make bench CHECKPOINT=folder PYTHON=.venv/bin/python
 set -eu
-: "${GRAPH:?set GRAPH to a pipeline graph, such as one made by dsd import}"
-exec "${PYTHON:-python3}" "$(dirname "$0")/unet_pass.py" --bin "$(dirname "$0")/../../.build/release" "$GRAPH"
+: "${CHECKPOINT:?set CHECKPOINT to a diffusers folder with the graph.pb of dsd import in it}"
+here=$(dirname "$0")
+for part in unet vae; do
+  "${PYTHON:-python3}" "$here/peers.py" --bin "$here/../../.build/release" "$CHECKPOINT" --part $part \
+    --engines "${ENGINES:-dsd,onnxruntime,openvino}"
+done

@@ -11,6 +11,9 @@ public struct LoadedGraph {
   /// Tensors of the folder given as `weights` that the graph does not use.
   public let unusedWeights: [String]
 
+  /// The precision asked for, beside what the file says.
+  public let precision: ProductPrecision?
+
   /// Notes about the adapters, one line each.
   public let notes: [String]
 
@@ -18,10 +21,12 @@ public struct LoadedGraph {
   /// - Parameters:
   ///   - weights: another checkpoint's folder, whose tensors are bound by name.
   ///   - adapters: files of adapters, attached in order.
+  ///   - precision: of products, in nodes that do not ask for one themselves.
   ///   - needsWeights: whether weights that are not where the graph says are an error.
   /// - Throws: `DataError` that names the file and the node or tensor at fault.
   public init(
-    path: String, weights: String? = nil, adapters: [String] = [], needsWeights: Bool = true
+    path: String, weights: String? = nil, adapters: [String] = [], precision: ProductPrecision? = nil,
+    needsWeights: Bool = true
   ) throws {
     self.path = path
     let read = try GraphReader.read(path: path, weights: weights == nil && needsWeights ? .bind : .leave)
@@ -53,7 +58,8 @@ public struct LoadedGraph {
       graph = try file.attached(to: graph).graph
     }
     self.notes = notes
-    self.graph = graph
+    self.graph = precision.map(graph.asking) ?? graph
+    self.precision = precision
     unusedWeights = unused
     let folder = FolderBoundary.folder(of: path)
     assets = weights ?? (home.isEmpty ? folder : "\(folder)/\(home)")

@@ -52,6 +52,7 @@ extension OperatorSet {
     Gelu.self,
     Swish.self,
     SiLU.self,
+    GEGLU.self,
     Mish.self,
     SwiGLU.self,
     SwishGradient.self,

@@ -4,6 +4,7 @@ import GraphIR
 /// input [C · taps, positions].
 struct Convolution<T: MatrixScalar> {
   let plan: ConvolutionPlan
+  let precision: ProductPrecision
   let x: UnsafePointer<T>
   let w: UnsafePointer<T>
   /// [O]
@@ -14,6 +15,7 @@ struct Convolution<T: MatrixScalar> {
 
   func run(_ context: RunContext) {
     if shape.isPointwise { return runPointwise(context) }
+    if let panels = plan.panels(T.self, precision) { return run(panels, context) }
     let scratch = SlottedScratch<T>(plan.scratchCount, context)
     let imageTiles = (shape.batch + plan.images - 1) / plan.images
     let positionTiles = (shape.outputs + plan.positions - 1) / plan.positions
@@ -34,9 +36,32 @@ struct Convolution<T: MatrixScalar> {
     }
   }
 
+  /// Products of the weight and the unfolded input of one group of one image, by panels.
+  private func run(_ panels: Panels<T>, _ context: RunContext) {
+    let depth = shape.inputChannels * shape.taps
+    for position in 0..<shape.batch * shape.groups {
+      let group = position % shape.groups
+      let image = x + position * shape.inputChannels * shape.inputs
+      panels.run(
+        MatrixProduct(
+          m: shape.outputChannels, n: shape.outputs, k: depth,
+          a: MatrixOperand(w + group * shape.outputChannels * depth, stride: depth),
+          b: MatrixOperand(image, stride: 0), c: y + position * shape.outputChannels * shape.outputs,
+          strideC: shape.outputs,
+          addend: bias.map {
+            MatrixAddend(base: $0 + group * shape.outputChannels, rowStride: 1, columnStride: 0, factor: 1)
+          },
+          unfoldB: { rows, columns, target in
+            unfold(
+              image + rows.lowerBound / shape.taps * shape.inputs, rows.count / shape.taps, columns,
+              columns.count, target)
+          }), context)
+    }
+  }
+
   private func runPointwise(_ context: RunContext) {
     let (m, n, k) = (shape.outputChannels, shape.outputs, shape.inputChannels)
-    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, context) { position in
+    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, context, precision) { position in
       let group = position % shape.groups
       return MatrixProduct(
         m: m, n: n, k: k, a: MatrixOperand(w + group * m * k, stride: max(k, 1)),

@@ -78,6 +78,16 @@ struct ConvolutionPlan {
     channels = max(1, min(shape.inputChannels, Self.unfoldedLimit / max(perChannel, 1)))
   }
 
+  /// The same products by panels, for one image at a time; nil where that does not pay.
+  func panels<T: MatrixScalar>(_ type: T.Type, _ precision: ProductPrecision) -> Panels<T>? {
+    guard images == 1, !shape.isPointwise, shape.taps < 1 << 12 else { return nil }
+    // Channels in pairs, as some slots hold two of what follows each other; about a quarter of the cache.
+    let channels = 2 * max(1, Self.unfoldedLimit / (1024 * shape.taps))
+    return T.panels(
+      shape.outputChannels, shape.outputs, Cost.product([shape.inputChannels, shape.taps]), precision,
+      unfolded: channels * shape.taps)
+  }
+
   var columns: Int { images * positions }
 
   /// Elements of scratch memory that one thread needs.

@@ -1,7 +1,7 @@
 import CKernels
 import GraphIR
 
-/// How attention is computed by panels: float32, no mask, every query sees every key.
+/// How attention is computed by panels: of float32 tensors, no mask, every query sees every key.
 ///
 /// Keys and values of a head are packed once, by all threads. A work item takes a few panels of queries of one head and
 /// goes over pieces of the keys. Scores stand as [keys, queries], which is a right panel as it is: the maximum and the
@@ -22,7 +22,7 @@ struct PanelAttentionPlan {
 
   /// Nil when the attention is small, hides keys in any way, or there are no kernels.
   init?(_ shape: AttentionShape, _ form: AttentionForm, hasMask: Bool, hasLengths: Bool, keepsScores: Bool) {
-    guard let best = PanelKernels.best else { return nil }
+    guard let best = PanelKernels.best(form.precision) else { return nil }
     self.init(shape, form, hasMask: hasMask, hasLengths: hasLengths, keepsScores: keepsScores, best)
   }
 
@@ -45,6 +45,7 @@ struct PanelAttentionPlan {
       piece = shape.keys
     } else {
       let pieces = (shape.keys + 255) / 256
+      // Rows of a left panel are even: a piece has whole slots of keys.
       piece = kernels.whole(rows: (shape.keys + pieces - 1) / pieces)
     }
     let panels = kernels.panels(columns: shape.queries)
@@ -62,8 +63,8 @@ struct PanelAttentionPlan {
   var valuePanels: Int { kernels.panels(rows: shape.valueSize) }
 
   /// Elements of a panel of keys and of one of values, with room behind it.
-  var keyPanel: Int { shape.headSize * rows + 16 }
-  var valuePanel: Int { shape.keys * rows + 16 }
+  var keyPanel: Int { kernels.slots(shape.headSize) * rows + 16 }
+  var valuePanel: Int { kernels.slots(shape.keys) * rows + 16 }
 
   /// Elements of a packed head.
   var headCount: Int { keyPanels * keyPanel + valuePanels * valuePanel }
@@ -71,7 +72,7 @@ struct PanelAttentionPlan {
   var sharedCount: Int { Cost.product([heads, headCount]) }
 
   /// Elements of a panel of queries, of its scores over a piece, of its results, and of its numbers.
-  var queryCount: Int { shape.headSize * columns }
+  var queryCount: Int { kernels.slots(shape.headSize) * columns }
   var scoreCount: Int { kernels.whole(rows: piece) * columns }
   var resultCount: Int { valuePanels * rows * columns }
 
@@ -204,8 +205,9 @@ struct PanelAttention {
       let (rows, columns, multiply) = (table.rows, table.columns, table.panel!)
       for row in stride(from: 0, to: piece.count, by: rows) {
         multiply(
-          plan.shape.headSize, keys + (piece.lowerBound + row) / rows * plan.keyPanel, query(panel),
-          scores + row * columns, columns, rows, columns, 0, nil, nil)
+          plan.kernels.slots(plan.shape.headSize), keys + (piece.lowerBound + row) / rows * plan.keyPanel,
+          query(panel),
+          scores + row * columns, columns, min(rows, piece.count - row), columns, 0, nil, nil)
       }
       let (maximum, sum) = (numbers(panel), numbers(panel) + columns)
       let decay = sum + columns
@@ -215,8 +217,11 @@ struct PanelAttention {
       if !isFirst { table.scale(result(panel), plan.valuePanels * rows, decay) }
       for value in 0..<plan.valuePanels {
         multiply(
-          piece.count, values + value * plan.valuePanel + piece.lowerBound * rows, scores,
-          result(panel) + value * rows * columns, columns, rows, columns, isFirst ? 0 : 1, nil, nil)
+          plan.kernels.slots(piece.count),
+          values + value * plan.valuePanel + piece.lowerBound / plan.kernels.elements * rows, scores,
+          result(panel) + value * rows * columns, columns, min(rows, plan.shape.valueSize - value * rows),
+          columns,
+          isFirst ? 0 : 1, nil, nil)
       }
     }
 

@@ -6,14 +6,26 @@ struct PanelKernels: @unchecked Sendable {
   /// Never changes.
   let table: UnsafePointer<ck_panels>
 
+  private static let float32 = ck_panels_available(0, 0).map(PanelKernels.init)
+  private static let bfloat16 = ck_panels_available(1, 0).map(PanelKernels.init)
+
   /// The best ones; nil where there are none.
-  static let best: PanelKernels? = ck_panels_available(0).map(PanelKernels.init)
+  static func best(_ precision: ProductPrecision) -> PanelKernels? {
+    switch precision {
+    case .float32: float32
+    case .bfloat16: bfloat16
+    }
+  }
 
   var functions: ck_panels { table.pointee }
 
   /// Rows of a left panel and columns of a right one.
   var rows: Int { table.pointee.rows }
   var columns: Int { table.pointee.columns }
+
+  /// Elements of a slot, and the slots that so many elements take.
+  var elements: Int { table.pointee.elements }
+  func slots(_ count: Int) -> Int { (count + elements - 1) / elements }
 
   func panels(rows count: Int) -> Int { (count + rows - 1) / rows }
   func panels(columns count: Int) -> Int { (count + columns - 1) / columns }

@@ -39,6 +39,9 @@ struct MatrixProduct<T: MatrixScalar> {
   let strideC: Int
   var alpha: T = 1
   var addend: MatrixAddend<T>?
+  /// Where B is not in memory: writes these rows and columns of it, row by row. Panels alone take it.
+  typealias Unfold = (_ rows: Range<Int>, _ columns: Range<Int>, _ target: UnsafeMutablePointer<T>) -> Void
+  var unfoldB: Unfold?
 
   /// The rows and columns of C that one work item computes. Depends on the extents alone: results are the
   /// same for any number of threads.
@@ -90,21 +93,24 @@ struct MatrixProduct<T: MatrixScalar> {
   }
 
   /// Computes all of C.
-  func run(_ context: RunContext) {
-    MatrixProduct.run(1, m, n, k, context) { _ in self }
+  func run(_ context: RunContext, _ precision: ProductPrecision = .float32) {
+    MatrixProduct.run(1, m, n, k, context, precision) { _ in self }
   }
 
   /// Bytes of scratch memory for products of these extents.
-  static func byteCount(_ m: Int, _ n: Int, _ k: Int, threads: Int) -> Int {
-    T.panels(m, n, k)?.byteCount(threads) ?? 0
+  static func byteCount(
+    _ m: Int, _ n: Int, _ k: Int, threads: Int, _ precision: ProductPrecision = .float32
+  ) -> Int {
+    T.panels(m, n, k, precision, unfolded: 0)?.byteCount(threads) ?? 0
   }
 
   /// Computes `count` products of the same extents, one after the other where each is large; `product` makes each
   /// from its position.
   static func run(
-    _ count: Int, _ m: Int, _ n: Int, _ k: Int, _ context: RunContext, _ product: (Int) -> MatrixProduct
+    _ count: Int, _ m: Int, _ n: Int, _ k: Int, _ context: RunContext,
+    _ precision: ProductPrecision = .float32, _ product: (Int) -> MatrixProduct
   ) {
-    guard let panels = T.panels(m, n, k) else {
+    guard let panels = T.panels(m, n, k, precision, unfolded: 0) else {
       return run(count, m, n, k, on: context.pool, product)
     }
     for position in 0..<count { panels.run(product(position), context) }

@@ -13,7 +13,10 @@ protocol MatrixScalar: BinaryFloatingPoint, Element {
     _ c: UnsafeMutablePointer<Self>, _ strideC: Int)
 
   /// How products of these extents are computed by panels; nil where that does not pay, or the type has none.
-  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Self>?
+  /// - Parameter unfolded: how many rows of B are made at a time; 0 where it is in memory.
+  static func panels(_ m: Int, _ n: Int, _ k: Int, _ precision: ProductPrecision, unfolded: Int) -> Panels<
+    Self
+  >?
 
   /// Turns scores [rows, columns] into exp(score − maximum so far) and brings the running maximum and sum
   /// of each row up to date; `decay` gets the factor by which what came before shrinks.
@@ -93,8 +96,10 @@ extension Float: MatrixScalar {
     ck_scale_rows(x, rows, columns, factors)
   }
 
-  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Float>? {
-    PanelPlan(m, n, k).map { plan in
+  static func panels(_ m: Int, _ n: Int, _ k: Int, _ precision: ProductPrecision, unfolded: Int) -> Panels<
+    Float
+  >? {
+    PanelPlan(m, n, k, precision, unfolded: unfolded).map { plan in
       Panels(byteCount: { plan.byteCount(threads: $0) }, run: { PanelProduct(plan, $0).run($1) })
     }
   }
@@ -162,7 +167,9 @@ extension Double: MatrixScalar {
     }
   }
 
-  static func panels(_ m: Int, _ n: Int, _ k: Int) -> Panels<Double>? { nil }
+  static func panels(_ m: Int, _ n: Int, _ k: Int, _ precision: ProductPrecision, unfolded: Int) -> Panels<
+    Double
+  >? { nil }
 
   static func tanh(_ x: Double) -> Double { Foundation.tanh(x) }
   static func log(_ x: Double) -> Double { Foundation.log(x) }

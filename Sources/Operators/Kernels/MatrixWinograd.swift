@@ -2,7 +2,7 @@ import CKernels
 import GraphIR
 
 /// A 3×3 convolution as Winograd has it: products of transformed inputs and transformed kernels, transformed back
-/// (Lavin and Gray 2015, arXiv 1509.09308). 16 multiplications where 36 would be, with the accuracy of float32.
+/// (Lavin and Gray 2015, arXiv 1509.09308).
 struct WinogradConvolution {
   let plan: WinogradPlan
   /// [N, C, H, W]
@@ -57,28 +57,31 @@ struct WinogradConvolution {
     }
   }
 
-  /// Right panels of all 16 planes: `[plane, panel, channel, column]`.
+  /// Right panels of all planes: `[plane, panel, slot, column]`.
   private func transform(
     _ tiles: Range<Int>, to target: UnsafeMutablePointer<Float>, _ scratch: SlottedScratch<Float>,
     _ pool: ThreadPool
   ) {
     let (segments, columns, kernels) = (segments(tiles), self.kernels.columns, self.kernels)
-    let (channels, chunk) = (shape.inputChannels, 4)
+    let (channels, slots, elements, chunk) = (shape.inputChannels, plan.slots, kernels.elements, 4)
     let used = tiles.count % columns
-    pool.forEachWithSlot((channels + chunk - 1) / chunk) { item, slot in
-      for channel in item * chunk..<min(channels, (item + 1) * chunk) {
-        let out = target + channel * columns
+    pool.forEachWithSlot((slots + chunk - 1) / chunk) { item, slot in
+      for place in item * chunk..<min(slots, (item + 1) * chunk) {
+        let out = target + place * columns
+        let channel = place * elements
         if used > 0 {
           // What a panel has beside its tiles is multiplied too.
-          let last = out + tiles.count / columns * channels * columns
-          for plane in 0..<16 {
+          let last = out + tiles.count / columns * slots * columns
+          for plane in 0..<plan.tile.planes {
             (last + plane * plan.inputPlane + used).update(repeating: 0, count: columns - used)
           }
         }
         for segment in segments {
-          kernels.winograd_input(
-            x + (segment.image * channels + channel) * shape.inputs, height, width, segment.first,
-            segment.count, segment.place, scratch.pointer(slot), out, plan.inputPlane, channels * columns)
+          let image = x + (segment.image * channels + channel) * shape.inputs
+          plan.tile.input(
+            image, elements == 2 && channel + 1 < channels ? image + shape.inputs : nil, height, width,
+            segment.first, segment.count, segment.place, scratch.pointer(slot), out, plan.inputPlane,
+            slots * columns)
         }
       }
     }
@@ -108,20 +111,22 @@ struct WinogradConvolution {
     }
   }
 
-  /// Left panels of all 16 planes for the channels of one step: `[plane, panel, channel, row]`.
+  /// Left panels of all planes for the channels of one step: `[plane, panel, slot, row]`.
   private func transformWeights(_ outputs: Range<Int>, _ step: Int, to target: UnsafeMutablePointer<Float>) {
     let (rows, kernels) = (self.kernels.rows, self.kernels)
-    let channels = channels(step)
+    let slots = slots(step)
+    let channels =
+      slots.lowerBound * kernels.elements..<min(shape.inputChannels, slots.upperBound * kernels.elements)
     for (panel, output) in stride(from: outputs.lowerBound, to: outputs.upperBound, by: rows).enumerated() {
-      kernels.winograd_weights(
+      plan.tile.weights(
         w + (output * shape.inputChannels + channels.lowerBound) * 9, shape.inputChannels * 9,
         min(rows, outputs.upperBound - output), channels.count, target + panel * plan.leftPanel,
         plan.outputPanels * plan.leftPanel)
     }
   }
 
-  private func channels(_ step: Int) -> Range<Int> {
-    step * plan.depth..<min(shape.inputChannels, (step + 1) * plan.depth)
+  private func slots(_ step: Int) -> Range<Int> {
+    step * plan.depth..<min(plan.slots, (step + 1) * plan.depth)
   }
 
   /// The products of one step's channels: `[plane, output, tile]`, begun by the first step.
@@ -130,17 +135,17 @@ struct WinogradConvolution {
     _ weights: UnsafePointer<Float>, _ products: UnsafeMutablePointer<Float>
   ) {
     let (rows, columns, panel) = (kernels.rows, kernels.columns, kernels.panel!)
-    let (channels, lanes) = (channels(step), columns / 2)
+    let (slots, lanes) = (slots(step), columns / 2)
     let leftPanels = (outputs.count + rows - 1) / rows
-    for plane in 0..<16 {
+    for plane in 0..<plan.tile.planes {
       let left = weights + plane * plan.outputPanels * plan.leftPanel
-      let right = input + plane * plan.inputPlane + channels.lowerBound * columns
+      let right = input + plane * plan.inputPlane + slots.lowerBound * columns
       let target = products + plane * plan.outputPanels * rows * plan.part
       for column in stride(from: 0, to: count, by: columns) {
-        let operand = right + (first + column) * shape.inputChannels
+        let operand = right + (first + column) * plan.slots
         for row in 0..<leftPanels {
           panel(
-            channels.count, left + row * plan.leftPanel, operand, target + row * rows * plan.part + column,
+            slots.count, left + row * plan.leftPanel, operand, target + row * rows * plan.part + column,
             plan.part, rows, min(columns, (count - column + lanes - 1) / lanes * lanes), step > 0 ? 1 : 0,
             nil, nil)
         }
@@ -154,7 +159,7 @@ struct WinogradConvolution {
     let kernels = self.kernels
     for segment in segments(tiles) {
       for output in outputs {
-        kernels.winograd_output(
+        plan.tile.output(
           products + (output - outputs.lowerBound) * plan.part + segment.place, plane, height, width,
           segment.first, segment.count, bias?[output] ?? 0,
           y + (segment.image * shape.outputChannels + output) * shape.outputs)

@@ -23,7 +23,7 @@ extension AttentionForm {
     _ query: DType, _ inputs: [Tensor?], _ outputs: [Tensor?],
     _ body: (DType, [Tensor?], [Tensor?]) throws -> Void
   ) rethrows {
-    let dtype = precision == .float64 ? .float64 : query
+    let dtype = softmaxPrecision == .float64 ? .float64 : query
     // A mask may be boolean or of any number type; lengths stay integers.
     let wide = inputs.enumerated().map { position, input in
       input.map { $0.dtype.isFloat || position == 3 && $0.dtype != .bool ? $0.converted(to: dtype) : $0 }
@@ -93,7 +93,7 @@ extension AttentionForm {
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
     guard let extents = try? extents(inputs), let shape = AttentionShape(extents) else { return 0 }
     let count = AttentionTiling(shape).scratchCount
-    guard inputs[0]?.dtype != .float64, precision != .float64 else {
+    guard inputs[0]?.dtype != .float64, softmaxPrecision != .float64 else {
       return SlottedScratch<Double>.byteCount(count, threads: threads)
     }
     // Which outputs are wanted is not known here: where scores are kept, it is the other kernel's.

@@ -28,7 +28,10 @@ struct AttentionForm {
   let stage: Stage
   let scale: Float?
   let softcap: Float
-  let precision: DType?
+  /// The type of the softmax where it is not that of the query.
+  let softmaxPrecision: DType?
+  /// Of the products.
+  let precision: ProductPrecision
   /// How far a query sees to either side of its own position; nil without bound.
   let leftWindow: Int?
   let rightWindow: Int?
@@ -51,7 +54,8 @@ struct AttentionForm {
     self.stage = stage
     scale = try attributes.float("scale")
     softcap = try attributes.float("softcap") ?? 0
-    precision = try attributes.int("softmax_precision").flatMap { code in
+    precision = attributes.precision
+    softmaxPrecision = try attributes.int("softmax_precision").flatMap { code in
       if code == 0 { return nil }
       guard let dtype = Int32(exactly: code).flatMap(DType.init(rawValue:)), dtype.isFloat else {
         throw DataError("softmax_precision \(code) is not a floating-point type")

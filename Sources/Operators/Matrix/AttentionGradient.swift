@@ -77,7 +77,7 @@ struct AttentionGradient: Operator {
     guard let extents = try? form.extents(Array(inputs.prefix(4))), let shape = AttentionShape(extents)
     else { return 0 }
     let tiling = AttentionGradientTiling(shape, capped: form.softcap > 0)
-    return inputs[0]?.dtype == .float64 || form.precision == .float64
+    return inputs[0]?.dtype == .float64 || form.softmaxPrecision == .float64
       ? tiling.byteCount(Double.self, threads: threads) : tiling.byteCount(Float.self, threads: threads)
   }
 

@@ -12,8 +12,14 @@ struct Conv: Operator {
     ])
 
   let window: ConvolutionWindow
+  let precision: ProductPrecision
+  let largestTile: WinogradTile
 
-  init(_ attributes: Attributes) throws { window = try ConvolutionWindow(attributes) }
+  init(_ attributes: Attributes) throws {
+    window = try ConvolutionWindow(attributes)
+    precision = attributes.precision
+    largestTile = try WinogradTile(attributes)
+  }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let dtype = try inputs.dtype(0)
@@ -55,7 +61,7 @@ struct Conv: Operator {
     guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let b = inputs.count > 2 ? inputs[2] : nil
     let shape = try shape(x.shape, w.shape)
-    if x.dtype == .float32, let plan = WinogradPlan(shape) {
+    if x.dtype == .float32, let plan = WinogradPlan(shape, precision, largestTile) {
       return WinogradConvolution(
         plan: plan, x: x.pointer(as: Float.self), w: w.pointer(as: Float.self),
         bias: b?.pointer(as: Float.self), y: y.pointer(as: Float.self)
@@ -76,7 +82,8 @@ struct Conv: Operator {
     let shape = plan.shape
     try BLAS.check(shape.outputChannels, shape.inputChannels * shape.taps, shape.inputs, shape.outputs)
     Convolution(
-      plan: plan, x: x.pointer(as: type), w: w.pointer(as: type), bias: b?.pointer(as: type),
+      plan: plan, precision: precision, x: x.pointer(as: type), w: w.pointer(as: type),
+      bias: b?.pointer(as: type),
       y: y.pointer(as: type)
     ).run(context)
   }
@@ -85,15 +92,19 @@ struct Conv: Operator {
     guard inputs.count > 1, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape,
       let shape = try? shape(x, w)
     else { return 0 }
-    if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape) {
+    if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape, precision, largestTile) {
       return plan.byteCount(threads: threads)
     }
     if shape.isPointwise {
       guard inputs[0]?.dtype != .float64 else { return 0 }
       return MatrixProduct<Float>.byteCount(
-        shape.outputChannels, shape.outputs, shape.inputChannels, threads: threads)
+        shape.outputChannels, shape.outputs, shape.inputChannels, threads: threads, precision)
     }
-    let count = ConvolutionPlan(shape).scratchCount
+    let plan = ConvolutionPlan(shape)
+    if inputs[0]?.dtype != .float64, let panels = plan.panels(Float.self, precision) {
+      return panels.byteCount(threads)
+    }
+    let count = plan.scratchCount
     return inputs[0]?.dtype == .float64
       ? SlottedScratch<Double>.byteCount(count, threads: threads)
       : SlottedScratch<Float>.byteCount(count, threads: threads)

@@ -12,11 +12,14 @@ struct Gemm: Operator {
   let transA: Bool
   let transB: Bool
 
+  let precision: ProductPrecision
+
   init(_ attributes: Attributes) throws {
     alpha = try attributes.float("alpha") ?? 1
     beta = try attributes.float("beta") ?? 1
     transA = try attributes.bool("transA")
     transB = try attributes.bool("transB")
+    precision = attributes.precision
   }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
@@ -70,7 +73,7 @@ struct Gemm: Operator {
       a.count == 2, b.count == 2
     else { return 0 }
     return MatrixProduct<Float>.byteCount(
-      a[transA ? 1 : 0], b[transB ? 0 : 1], a[transA ? 0 : 1], threads: threads)
+      a[transA ? 1 : 0], b[transB ? 0 : 1], a[transA ? 0 : 1], threads: threads, precision)
   }
 
   /// Strides that read C as [m, n].
@@ -93,7 +96,7 @@ struct Gemm: Operator {
       product.addend = MatrixAddend(
         base: c.pointer(as: type), rowStride: strides[0], columnStride: strides[1], factor: T(beta))
     }
-    product.run(context)
+    product.run(context, precision)
   }
 
   private func multiplyIntegers<T: FixedWidthInteger>(

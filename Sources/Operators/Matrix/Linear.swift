@@ -8,7 +8,9 @@ struct Linear: Operator {
     "Linear", domain: "dsd", since: 1, inputs: ["X: T", "W: T", "B?: T"], outputs: ["Y: T"],
     types: ["T": .floats])
 
-  init(_ attributes: Attributes) throws {}
+  let precision: ProductPrecision
+
+  init(_ attributes: Attributes) throws { precision = attributes.precision }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let dtype = try inputs.dtype(0)
@@ -48,7 +50,8 @@ struct Linear: Operator {
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
     guard inputs[0]?.dtype != .float64, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape
     else { return 0 }
-    return MatrixProduct<Float>.byteCount(Cost.product(Array(x.dropLast())), w[0], w[1], threads: threads)
+    return MatrixProduct<Float>.byteCount(
+      Cost.product(Array(x.dropLast())), w[0], w[1], threads: threads, precision)
   }
 
   private func multiply<T: MatrixScalar>(
@@ -64,7 +67,7 @@ struct Linear: Operator {
       addend: b.map {
         MatrixAddend(base: $0.pointer(as: type), rowStride: 0, columnStride: 1, factor: 1)
       }
-    ).run(context)
+    ).run(context, precision)
   }
 }
 

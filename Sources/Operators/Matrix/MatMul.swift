@@ -7,7 +7,9 @@ struct MatMul: Operator {
     "MatMul", since: 13, inputs: ["A: T", "B: T"], outputs: ["Y: T"],
     types: ["T": .multipliable])
 
-  init(_ attributes: Attributes) throws {}
+  let precision: ProductPrecision
+
+  init(_ attributes: Attributes) throws { precision = attributes.precision }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
     let dtype = try inputs.dtype(0)
@@ -53,7 +55,8 @@ struct MatMul: Operator {
     // One B for all: the rows of all products are one matrix.
     let hasOneB = Cost.product(b.dropLast(2)) == 1 && a.count >= b.count
     let rows = hasOneB ? Cost.product(Array(a.dropLast())) : a.count > 1 ? a[a.count - 2] : 1
-    return MatrixProduct<Float>.byteCount(rows, b.count > 1 ? b[b.count - 1] : 1, k, threads: threads)
+    return MatrixProduct<Float>.byteCount(
+      rows, b.count > 1 ? b[b.count - 1] : 1, k, threads: threads, precision)
   }
 
   /// The extents of each product, and where the operands of each start.
@@ -98,7 +101,7 @@ struct MatMul: Operator {
     try BLAS.check(m, n, k)
     let (baseA, baseB) = (a.pointer(as: type), b.pointer(as: type))
     let out = y.pointer(as: type)
-    MatrixProduct<T>.run(plan.offsets.count, m, n, k, context) { position in
+    MatrixProduct<T>.run(plan.offsets.count, m, n, k, context, precision) { position in
       let start = plan.offsets[position]
       return MatrixProduct(
         m: m, n: n, k: k, a: MatrixOperand(baseA + start.a, stride: max(k, 1)),

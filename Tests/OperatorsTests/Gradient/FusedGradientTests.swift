@@ -108,12 +108,17 @@ struct FusedGradientTests {
     }
   }
 
-  @Test("of Gelu, Swish, SiLU and SwiGLU")
+  @Test("of Gelu, GEGLU, Swish, SiLU and SwiGLU")
   func activations() throws {
     let x = ["x": [3, 7]]
     for name in ["none", "tanh"] {
       try check(x, expects: "dsd.GeluGradient") {
         [$0.Gelu(Value("x"), attributes: ["approximate": .string(name)])]
+      }
+    }
+    for name in ["none", "tanh"] {
+      try check(["x": [3, 8]], expects: "dsd.GeluGradient") {
+        $0.emit("GEGLU", domain: "dsd", [Value("x")], ["approximate": .string(name)])
       }
     }
     try check(x, opset: 24, expects: "dsd.SwishGradient") {

@@ -126,6 +126,36 @@ import Testing
     }
   }
 
+  /// Convolutions that are large enough for panels: strides, dilations, pads on one side, groups, one and three axes.
+  @Test func panels() throws {
+    var numbers = MatrixNumbers(11)
+    for (x, w, group, strides, dilations, pads) in [
+      ([1, 20, 33, 31], [30, 20, 3, 3], 1, [2, 2], [1, 1], [0, 0, 1, 1]),
+      ([2, 9, 30, 40], [40, 9, 3, 3], 1, [1, 1], [2, 1], [2, 1, 2, 1]),
+      ([1, 40, 40, 30], [60, 20, 3, 2], 2, [1, 2], [1, 1], [1, 0, 1, 1]),
+      ([1, 33, 900], [40, 33, 5], 1, [1], [3], [6, 6]),
+      ([1, 7, 9, 12, 11], [16, 7, 3, 3, 3], 1, [1, 1, 1], [1, 1, 1], [1, 1, 1, 1, 1, 1]),
+      ([1, 3, 64, 64], [32, 3, 3, 3], 1, [1, 1], [1, 1], [1, 1, 1, 1]),
+    ] as [([Int], [Int], Int, [Int], [Int], [Int])] {
+      var c = Case(&numbers, .float32, transposed: false)
+      (c.x, c.w) = (numbers.tensor(.float32, x), numbers.tensor(.float32, w))
+      c.bias = numbers.tensor(.float32, [w[0]])
+      (c.group, c.strides, c.dilations, c.pads) = (group, strides, dilations, pads)
+      let y = try runOnBoth("Conv", [c.x, c.w, c.bias], c.attributes)[0]!
+      let expected = plainConv(c, Array(y.shape.dropFirst(2)))
+      #expect(y.error(from: expected) < DType.float32.tolerance)
+      // In bfloat16, as far as its factors tell.
+      let node = Node(
+        "Conv", name: "n", inputs: ["x", "w", "b"], outputs: ["y"], attributes: c.attributes,
+        metadata: [ProductPrecision.metadataKey: "bfloat16"])
+      let rounded = try OperatorSet.standard.bind(node, opset: 22)
+        .runAllocating([c.x, c.w, c.bias], outputCount: 1, pool: ThreadPool(threads: 2))[0]!
+      let error = rounded.error(from: expected)
+      #expect(error < 2e-2)
+      #expect(error > 1e-5 || PanelKernels.best(.bfloat16) == nil)
+    }
+  }
+
   /// Several tiles of positions, parts of output channels, steps of input channels, images side by side.
   @Test(arguments: [
     ([1, 8, 37, 41], [40, 8, 3, 3]), ([1, 700, 9, 9], [70, 700, 3, 3]), ([5, 160, 8, 8], [33, 160, 3, 3]),

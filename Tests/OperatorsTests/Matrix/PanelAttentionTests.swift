@@ -50,8 +50,18 @@ struct PanelAttentionTests {
     let form = try Self.form(attributes)
     let extents = try form.extents([q, k, v].map { TensorType($0.dtype, $0.shape) })
     let shape = try #require(AttentionShape(extents))
+    try check(c, shape, form, (q, k, v), expected, 0, (1e-5, 2e-6))
+    // Where one key takes all, rounding scores may choose another one.
+    if c.spread == 1 { try check(c, shape, form, (q, k, v), expected, 1, (2e-2, 1e-2)) }
+  }
+
+  private func check(
+    _ c: Case, _ shape: AttentionShape, _ form: AttentionForm, _ inputs: (q: Tensor, k: Tensor, v: Tensor),
+    _ expected: [Tensor?], _ bfloat16: Int32, _ limits: (y: Double, lse: Double)
+  ) throws {
+    let (q, k, v) = inputs
     var index = 0
-    while let table = ck_panels_available(index) {
+    while let table = ck_panels_available(bfloat16, index) {
       let plan = try #require(
         PanelAttentionPlan(
           shape, form, hasMask: false, hasLengths: false, keepsScores: false, PanelKernels(table: table)))
@@ -70,10 +80,10 @@ struct PanelAttentionTests {
           ).run(RunContext(pool: ThreadPool(threads: threads), workspace: .init(start: nil, count: 0)))
         }
         if hasResult {
-          #expect(Comparison.relativeToPeak(y, expected[0]!) < 1e-5, "kernels \(index)")
+          #expect(Comparison.relativeToPeak(y, expected[0]!) < limits.y, "kernels \(index)")
           results.append(y.array(of: Float.self))
         }
-        #expect(Comparison.relativeToPeak(lse, expected[4]!) < 2e-6, "kernels \(index)")
+        #expect(Comparison.relativeToPeak(lse, expected[4]!) < limits.lse, "kernels \(index)")
       }
       #expect(results[0] == results[1])
       index += 1
@@ -88,7 +98,7 @@ struct PanelAttentionTests {
       let shape = try #require(AttentionShape(try form.extents(types)))
       return PanelAttentionPlan(shape, form, hasMask: mask, hasLengths: false, keepsScores: scores) != nil
     }
-    #expect(try plan() == (ck_panels_available(0) != nil))
+    #expect(try plan() == (ck_panels_available(0, 0) != nil))
     #expect(try !plan(mask: true))
     #expect(try !plan(scores: true))
     #expect(try !plan(["is_causal": .int(1)]))

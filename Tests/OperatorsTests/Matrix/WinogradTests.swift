@@ -32,14 +32,32 @@ struct WinogradTests {
     let wide = [x, w, b].map { $0.converted(to: .float64) }
     withExtendedLifetime(wide) {
       Convolution(
-        plan: ConvolutionPlan(shape), x: wide[0].pointer(as: Double.self),
+        plan: ConvolutionPlan(shape), precision: .float32, x: wide[0].pointer(as: Double.self),
         w: wide[1].pointer(as: Double.self),
         bias: wide[2].pointer(as: Double.self), y: expected.pointer(as: Double.self)
       ).run(RunContext(pool: ThreadPool(threads: 1), workspace: .init(start: nil, count: 0)))
     }
+    for tile in WinogradTile.allCases {
+      // Of the peak; the products of larger tiles err more.
+      let limit = [WinogradTile.twoByTwo: 2e-6, .twoByFour: 4e-6, .fourByFour: 1e-5][tile]!
+      try check(tile, shape, x, w, b, expected, bfloat16: 0, limit: limit)
+      try check(tile, shape, x, w, b, expected, bfloat16: 1, limit: 5e-2)
+    }
+  }
+
+  private func check(
+    _ tile: WinogradTile, _ shape: ConvolutionShape, _ x: Tensor, _ w: Tensor, _ b: Tensor,
+    _ expected: Tensor,
+    bfloat16: Int32, limit: Double
+  ) throws {
     var index = 0
-    while let table = ck_panels_available(index) {
-      let plan = try #require(WinogradPlan(shape, PanelKernels(table: table)))
+    while let table = ck_panels_available(bfloat16, index) {
+      defer { index += 1 }
+      guard let plan = WinogradPlan(shape, PanelKernels(table: table), [tile]) else {
+        // The smallest tile pays for all of these.
+        #expect(tile != .twoByTwo)
+        continue
+      }
       var results: [[Float]] = []
       for threads in [1, 3] {
         let y = Tensor(.float32, expected.shape)
@@ -53,10 +71,31 @@ struct WinogradTests {
           ).run(context)
         }
         results.append(y.array(of: Float.self))
-        #expect(Comparison.relativeToPeak(y, expected) < 2e-6, "kernels \(index)")
+        #expect(Comparison.relativeToPeak(y, expected) < limit, "kernels \(index), \(tile)")
       }
       #expect(results[0] == results[1])
-      index += 1
+    }
+  }
+
+  @Test("Metadata of a node settles the largest tile, and another word is refused")
+  func metadata() throws {
+    let set = OperatorSet(OperatorSet.matrix, opsets: 7...28)
+    func bound(_ metadata: [String: String]) throws -> Conv {
+      let node = Node("Conv", name: "n", inputs: ["x", "w"], outputs: ["y"], metadata: metadata)
+      return try #require(try set.bind(node, opset: 22) as? Conv)
+    }
+    #expect(try bound([:]).largestTile == .twoByFour)
+    #expect(try bound(["dsd.winograd": "4x4"]).largestTile == .fourByFour)
+    #expect(try bound(["dsd.precision": "bfloat16"]).precision == .bfloat16)
+    for metadata in [["dsd.winograd": "5x5"], ["dsd.precision": "half"]] {
+      #expect(throws: DataError.self) { try bound(metadata) }
+    }
+    // Fewer multiplications where tiles are many, no larger tiles where they are few.
+    let (large, small) = (Self.shape([1, 64, 64, 64, 64]), Self.shape([1, 64, 64, 8, 8]))
+    for largest in WinogradTile.allCases where ck_panels_available(0, 0) != nil {
+      let plan = try #require(WinogradPlan(large, .float32, largest))
+      #expect(plan.tile.height * plan.tile.width == [.twoByTwo: 4, .twoByFour: 8, .fourByFour: 16][largest])
+      #expect(try #require(WinogradPlan(small, .float32, largest)).tile.planes == 16)
     }
   }
 
@@ -69,7 +108,7 @@ struct WinogradTests {
       WinogradPlan(
         ConvolutionShape(batch: 1, groups: groups, inputChannels: 64, outputChannels: 64, axes: axes))
     }
-    #expect((plan([axis, axis]) == nil) == (ck_panels_available(0) == nil))
+    #expect((plan([axis, axis]) == nil) == (ck_panels_available(0, 0) == nil))
     #expect(plan([axis, axis], groups: 2) == nil)
     #expect(plan([axis]) == nil)
     axis.stride = 2
