@@ -20,6 +20,7 @@ extension RunCommand {
     try inputs.read()
     let pool = arguments.pool()
     var score: AttentionScore?
+    if matching.adaptive { throw ValidationError("--adaptive needs --image and --text") }
     if matching.head != nil { throw ValidationError("--head needs --image and --text") }
     if let scoring {
       let options = try matching.options(scoring)

@@ -24,6 +24,11 @@ extension RunCommand {
     let attentionHeads = head.flatMap {
       $0.reads.contains(.heads) ? AttentionHeads(selection: options.layers) : nil
     }
+    if options.adaptive != nil,
+      mapping != nil || head != nil || hooks.contains(where: { $0.name != "attn-score" })
+    {
+      throw UsageError("--adaptive goes with --hook attn-score alone: heads and other hooks need every pass")
+    }
     options.includesEmptyCaption = maps?.hook.needsEmptyCaption ?? false
     try options.check(images: image.count)
     let images = try image.map { try RGBImage(contentsOf: $0) }

@@ -91,6 +91,19 @@ import Testing
       #expect(position[Self.a] != 1)
     }
     #expect(visits == 4)
+    // Another order of an inner axis, asked for at each position of the outer one.
+    var order: [[Int]] = []
+    let moved = SweepRun(plan, counts: [Self.a: 3, Self.b: 3]) { feed(random, $0, $1) }
+    try moved.run(visiting: { (axis: Axis, outer: SweepPosition) -> [Int]? in
+      axis == Self.b ? (outer[Self.a] == 1 ? [2, 0, 1] : [1, 2, 0]) : nil
+    }) { position, outputs in
+      order.append([position[Self.a]!, position[Self.b]!])
+      var expected: [String: Tensor] = [:]
+      try SweepRun(plan, counts: [Self.a: 3, Self.b: 3]) { feed(random, $0, $1) }
+        .run(skip: { $0 != position }) { expected = $1 }
+      for (name, tensor) in outputs { #expect(tensor.isIdentical(to: expected[name]!)) }
+    }
+    #expect(order == [[0, 1], [0, 2], [0, 0], [1, 2], [1, 0], [1, 1], [2, 1], [2, 2], [2, 0]])
   }
 
   /// A hook is called once for each combination of the axes of its node, wherever its inputs are made.

@@ -14,7 +14,27 @@ extension MatchingJob {
     ).map { $0[0] }
   }
 
-  /// The attention term `[image][text][timestep]` as a hook has read it in the run.
+  /// The attention of a hook at a position of the grid, the mean over its layers or one of them.
+  func attention(
+    _ score: AttentionScore, _ layer: Int?, _ image: Int, _ text: Int, _ step: Int, of caption: Int
+  ) throws -> Double {
+    let layers = try score.layerScores(
+      at: SweepPosition([.image: image, .text: text, .timestep: step]), positionsOf: caption)
+    if let layer { return layers[layer][0] }
+    return layers.reduce(0) { $0 + $1[0] } / Double(layers.count)
+  }
+
+  /// The same as a pair's term, before any normalization.
+  func attentionTerm(
+    of score: AttentionScore, _ layer: Int?, _ image: Int, _ text: Int, _ step: Int
+  ) throws -> Double {
+    let own = try attention(score, layer, image, text, step, of: text)
+    guard options.officialCompat else { return own }
+    return (own + (try attention(score, layer, image, texts.count, step, of: text))) / 2
+  }
+
+  /// The attention term `[image][text][timestep]` as a hook has read it in the run; not a number where the pass did not
+  /// run.
   /// - Parameters:
   ///   - score: this job's own, or one of the further hooks that it was given.
   ///   - layer: the place of one of the hook's layers; the mean over them when nil.
@@ -23,15 +43,9 @@ extension MatchingJob {
   public func attention(
     of score: AttentionScore, layer: Int? = nil, normalize: Normalization = .none
   ) throws -> [[[Double]]] {
-    func read(_ image: Int, _ text: Int, _ step: Int, _ caption: Int) throws -> Double {
-      let layers = try score.layerScores(
-        at: SweepPosition([.image: image, .text: text, .timestep: step]), positionsOf: caption)
-      if let layer { return layers[layer][0] }
-      return layers.reduce(0) { $0 + $1[0] } / Double(layers.count)
-    }
     func term(_ image: Int, _ text: Int, _ step: Int) throws -> Double {
-      let own = try read(image, text, step, text)
-      return options.officialCompat ? (own + (try read(image, texts.count, step, text))) / 2 : own
+      guard image >= imageNames.count || hasRun(image, text, step) else { return .nan }
+      return try attentionTerm(of: score, layer, image, text, step)
     }
     guard normalize == .none || options.needs(normalize) else {
       throw DataError("the run has no baseline for --normalize \(normalize.rawValue)")
@@ -46,7 +60,9 @@ extension MatchingJob {
         for image in imageNames.indices {
           switch normalize {
           case .none: break
-          case .emptyCaption: terms[image][text][step] -= try read(image, texts.count, step, text)
+          case .emptyCaption:
+            guard hasRun(image, text, step) else { continue }
+            terms[image][text][step] -= try attention(score, layer, image, texts.count, step, of: text)
           case .noise: terms[image][text][step] -= try term(imageNames.count, text, step)
           case .images: terms[image][text][step] -= mean
           }

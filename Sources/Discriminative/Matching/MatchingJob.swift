@@ -19,6 +19,9 @@ public final class MatchingJob {
   /// ‖ε − ε̂‖₂ `[image][text, the empty caption last][timestep]`; set by `run` when the bias was asked for.
   public private(set) var errors: [[[Double]]] = []
 
+  /// Which passes ran, `[image][text, the empty caption last][timestep]`; nil when all did.
+  public private(set) var ran: [[[Bool]]]?
+
   /// The options' values, by pair and timestep.
   private var kept: [String: [Tensor]] = [:]
 
@@ -120,11 +123,27 @@ public final class MatchingJob {
     lastRun = run
     kept = [:]
     progress?(0, total)
+    var adaptive = try options.adaptive.map { try AdaptiveRun(self, errorRate: $0) }
+    ran = adaptive.map { _ in
+      let passes = [Bool](repeating: false, count: timesteps.count)
+      return Array(repeating: Array(repeating: passes, count: grid.captions.count), count: imageNames.count)
+    }
     try run.run(
-      skip: { [grid] in
-        skipsEmptyNoise && $0[.image] == grid.pureNoise && $0[.text] == grid.emptyCaption
+      visiting: { axis, outer in
+        guard axis == .timestep, let image = outer[.image] else { return nil }
+        return try adaptive?.order(of: image)
+      },
+      skip: { [grid] position in
+        if skipsEmptyNoise, position[.image] == grid.pureNoise, position[.text] == grid.emptyCaption {
+          return true
+        }
+        guard try adaptive?.skips(position) ?? false else { return false }
+        done += 1
+        progress?(done, total)
+        return true
       },
       visit: { position, outputs in
+        ran?[position[.image]!][position[.text]!][position[.timestep]!] = true
         let image = position[.image]!
         let step = position[.timestep]!
         let text = position[.text]!
@@ -138,11 +157,30 @@ public final class MatchingJob {
         done += 1
         progress?(done, total)
       })
+    try adaptive?.finish()
     return MatchingResult(
       images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),
       options: options,
       attention: options.needsAttention ? try attention(of: score, normalize: options.normalize) : nil,
-      bias: options.needsBias ? bias() : nil)
+      bias: options.needsBias ? bias() : nil,
+      elimination: adaptive.map { adaptive in
+        MatchingResult.Adaptive(
+          errorRate: adaptive.errorRate, passes: ran!.joined().joined().count { $0 }, allPasses: total,
+          timesteps: ran!.map { $0.prefix(texts.count).map { $0.count { $0 } } }, alive: adaptive.alive)
+      })
+  }
+
+  /// The score of a pair at a timestep that has been run, the empty caption's pass included.
+  func score(image: Int, text: Int, timestep: Int) throws -> Double {
+    var sum = 0.0
+    if options.needsAttention {
+      sum += try attentionTerm(of: score, nil, image, text, timestep)
+      if options.normalize == .emptyCaption {
+        sum -= try attention(score, nil, image, texts.count, timestep, of: text)
+      }
+    }
+    if options.needsBias { sum += errors[image][texts.count][timestep] - errors[image][text][timestep] }
+    return sum
   }
 
   /// Values kept for heads may take so many bytes.
@@ -216,11 +254,16 @@ public final class MatchingJob {
     return sum.squareRoot()
   }
 
-  /// `[image][text][timestep]`
+  /// Whether a pass ran in the last run.
+  func hasRun(_ image: Int, _ text: Int, _ timestep: Int) -> Bool { ran?[image][text][timestep] ?? true }
+
+  /// `[image][text][timestep]`; not a number where the pass did not run.
   func bias() -> [[[Double]]] {
     imageNames.indices.map { image in
       texts.indices.map { text in
-        timesteps.indices.map { errors[image][texts.count][$0] - errors[image][text][$0] }
+        timesteps.indices.map {
+          hasRun(image, text, $0) ? errors[image][texts.count][$0] - errors[image][text][$0] : .nan
+        }
       }
     }
   }

@@ -36,6 +36,8 @@ public struct MatchingOptions: Sendable {
   public var seed: UInt64 = 0
   /// Noise `[timesteps, channels, height, width]` instead of the seed's.
   public var noise: Tensor?
+  /// Gives up captions of an image that can no longer be its best one, at this error rate; see ``Elimination``.
+  public var adaptive: Double?
   /// Bytes for values held between passes.
   public var memoryBudget = 4 << 30
 
@@ -78,6 +80,12 @@ public struct MatchingOptions: Sendable {
   /// - Parameter images: how many images will be scored.
   /// - Throws: `UsageError` that names the option.
   public func check(images: Int) throws {
+    if adaptive != nil {
+      guard terms != nil else { throw UsageError("--adaptive: needs --hook attn-score") }
+      guard normalize == .none || normalize == .emptyCaption else {
+        throw UsageError("--adaptive: --normalize \(normalize.rawValue) needs every pass")
+      }
+    }
     if normalize != .none, terms == .bias {
       throw UsageError("--normalize \(normalize.rawValue): --score bias has no attention term")
     }

@@ -3,9 +3,40 @@ import Foundation
 /// Scores of images against texts, `[image][text]`, and what they are made of.
 public struct MatchingResult: Sendable, Encodable {
   public struct PerTimestep: Sendable, Encodable {
-    /// `[image][text][timestep]`
+    /// `[image][text][timestep]`; not a number where the pass did not run, which is null in JSON.
     public var attention: [[[Double]]]?
     public var bias: [[[Double]]]?
+    /// Whether passes were left out.
+    var hasGaps = false
+
+    enum CodingKeys: String, CodingKey { case attention, bias }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      func gaps(_ term: [[[Double]]]?) -> [[[Double?]]]? {
+        term?.map { $0.map { $0.map { hasGaps && $0.isNaN ? nil : $0 } } }
+      }
+      try container.encodeIfPresent(gaps(attention), forKey: .attention)
+      try container.encodeIfPresent(gaps(bias), forKey: .bias)
+    }
+  }
+
+  /// What giving up captions has saved; see ``Elimination``.
+  public struct Adaptive: Sendable, Encodable {
+    public var errorRate: Double
+    /// UNet passes that ran, and those of all captions at all timesteps.
+    public var passes: Int
+    public var allPasses: Int
+    /// Timesteps at which a pair was run, `[image][text]`.
+    public var timesteps: [[Int]]
+    /// Captions that were never given up, `[image][text]`: the best one is among them.
+    public var alive: [[Bool]]
+
+    enum CodingKeys: String, CodingKey {
+      case passes, timesteps, alive
+      case errorRate = "error_rate"
+      case allPasses = "all_passes"
+    }
   }
 
   public var images: [String]
@@ -24,13 +55,16 @@ public struct MatchingResult: Sendable, Encodable {
   public var attention: [[Double]]?
   public var bias: [[Double]]?
   public var perTimestep: PerTimestep
+  /// Nil when every pass ran.
+  public var adaptive: Adaptive?
   /// The index of the best text for each image; of equal scores the first.
   public var bestText: [Int]
   /// The index of the best image for each text.
   public var bestImage: [Int]
 
   enum CodingKeys: String, CodingKey {
-    case images, texts, timesteps, layers, pooling, positions, normalize, head, scores, attention, bias
+    case images, texts, timesteps, layers, pooling, positions, normalize, head, scores, attention, bias,
+      adaptive
     case perTimestep = "per_timestep"
     case bestText = "best_text"
     case bestImage = "best_image"
@@ -41,7 +75,7 @@ public struct MatchingResult: Sendable, Encodable {
   ///   - bias: likewise
   init(
     images: [String], texts: [String], timesteps: [Int], layers: [String], options: MatchingOptions,
-    attention: [[[Double]]]?, bias: [[[Double]]]?
+    attention: [[[Double]]]?, bias: [[[Double]]]?, elimination: Adaptive? = nil
   ) {
     self.images = images
     self.texts = texts
@@ -50,9 +84,16 @@ public struct MatchingResult: Sendable, Encodable {
     pooling = options.pooling.rawValue
     positions = options.positions.rawValue
     normalize = options.normalize.rawValue
-    perTimestep = PerTimestep(attention: attention, bias: bias)
+    perTimestep = PerTimestep(attention: attention, bias: bias, hasGaps: elimination != nil)
+    adaptive = elimination
     func means(_ term: [[[Double]]]?) -> [[Double]]? {
-      term?.map { $0.map { $0.reduce(0, +) / Double(max($0.count, 1)) } }
+      term?.enumerated().map { image, rows in
+        rows.enumerated().map { text, values in
+          let count = elimination?.timesteps[image][text] ?? values.count
+          let run = count == values.count ? values : values.filter { !$0.isNaN }
+          return run.reduce(0, +) / Double(max(count, 1))
+        }
+      }
     }
     let attentionMeans = means(attention)
     let biasMeans = means(bias)
@@ -77,7 +118,9 @@ public struct MatchingResult: Sendable, Encodable {
   }
 
   private mutating func rank() {
-    bestText = images.indices.map { MatchingResult.best(scores[$0]) }
+    bestText = images.indices.map { image in
+      MatchingResult.best(texts.indices.map { adaptive?.alive[image][$0] ?? true ? scores[image][$0] : .nan })
+    }
     bestImage = texts.indices.map { text in
       MatchingResult.best(images.indices.map { scores[$0][text] })
     }
@@ -92,7 +135,7 @@ public struct MatchingResult: Sendable, Encodable {
   /// Images whose best score is shared by several texts.
   public var tiedImages: [Int] {
     images.indices.filter { image in
-      guard let best = scores[image].max() else { return false }
+      guard let best = scores[image].max(), adaptive == nil else { return false }
       return scores[image].filter { $0 == best }.count > 1
     }
   }

@@ -48,19 +48,34 @@ public final class SweepRun {
 
   /// Walks the grid in loop order and hands over the wanted outputs of each position.
   /// - Parameters:
-  ///   - skip: positions for which it answers true are left out.
+  ///   - visiting: asked whenever an axis is gone through anew, with the position that the axes around it are at: all of
+  ///     its indices in the order wanted, or nil for that from 0 on.
+  ///   - skip: asked before each position; those for which it answers true are left out.
   ///   - visit: gets the outputs by name; they may be kept.
   public func run(
-    skip: (SweepPosition) -> Bool = { _ in false },
+    visiting: (Axis, SweepPosition) throws -> [Int]? = { _, _ in nil },
+    skip: (SweepPosition) throws -> Bool = { _ in false },
     visit: (SweepPosition, [String: Tensor]) throws -> Void
   ) throws {
     let extents = plan.order.map { counts[$0] ?? 1 }
     guard extents.allSatisfy({ $0 > 0 }) else { return }
-    var indices = [Int](repeating: 0, count: extents.count)
+    var counters = [Int](repeating: 0, count: extents.count)
+    var orders = extents.map { Array(0..<$0) }
+    func arrange(from first: Int) throws {
+      for depth in orders.indices.dropFirst(first) {
+        let outer = plan.order.prefix(depth).enumerated().map { ($1, orders[$0][counters[$0]]) }
+        let order = try visiting(plan.order[depth], SweepPosition(Dictionary(uniqueKeysWithValues: outer)))
+        orders[depth] = order ?? Array(0..<extents[depth])
+        precondition(
+          orders[depth].sorted().elementsEqual(0..<extents[depth]), "an order has every index once")
+      }
+    }
     let wanted = plan.preparation.graph.outputs.map(\.name)
+    try arrange(from: 0)
     while true {
+      let indices = zip(orders, counters).map { $0[$1] }
       let position = SweepPosition(Dictionary(uniqueKeysWithValues: zip(plan.order, indices)))
-      if !skip(position) {
+      if try !skip(position) {
         var outputs: [String: Tensor] = [:]
         for (number, stage) in plan.stages.enumerated() where stage.isTerminal {
           let values = try evaluate(number, indices)
@@ -71,13 +86,14 @@ public final class SweepRun {
       }
       var axis = extents.count - 1
       while axis >= 0 {
-        indices[axis] += 1
-        if indices[axis] < extents[axis] { break }
-        indices[axis] = 0
+        counters[axis] += 1
+        if counters[axis] < extents[axis] { break }
+        counters[axis] = 0
         axis -= 1
       }
       if axis < 0 { break }
-      dropPassed(indices)
+      try arrange(from: axis + 1)
+      dropPassed(zip(orders, counters).map { $0[$1] })
     }
     held = [:]
     heldBytes = 0
