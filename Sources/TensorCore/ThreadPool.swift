@@ -15,7 +15,10 @@ public final class ThreadPool: @unchecked Sendable {
     var wake = pthread_cond_t()
     var finished = pthread_cond_t()
     var generation = 0
+    /// Workers that have yet to start, or to stop.
     var active = 0
+    /// Workers that take items.
+    var running = 0
     var stopping = false
     var next = 0
     var count = 0
@@ -29,7 +32,6 @@ public final class ThreadPool: @unchecked Sendable {
     pthread_mutex_init(&state.pointee.mutex, nil)
     pthread_cond_init(&state.pointee.wake, nil)
     pthread_cond_init(&state.pointee.finished, nil)
-    // `active` counts workers that have not yet gone to sleep.
     let wanted = max(1, threads)
     state.pointee.active = wanted - 1
     var started = 0
@@ -64,9 +66,9 @@ public final class ThreadPool: @unchecked Sendable {
     let state = argument!.assumingMemoryBound(to: State.self)
     var seen = 0
     pthread_mutex_lock(&state.pointee.mutex)
+    state.pointee.active -= 1
+    if state.pointee.active == 0 { pthread_cond_signal(&state.pointee.finished) }
     while true {
-      state.pointee.active -= 1
-      if state.pointee.active == 0 { pthread_cond_signal(&state.pointee.finished) }
       while state.pointee.generation == seen && !state.pointee.stopping {
         pthread_cond_wait(&state.pointee.wake, &state.pointee.mutex)
       }
@@ -77,7 +79,10 @@ public final class ThreadPool: @unchecked Sendable {
         return nil
       }
       seen = state.pointee.generation
+      state.pointee.running += 1
       drain(state)
+      state.pointee.running -= 1
+      if state.pointee.running == 0 { pthread_cond_signal(&state.pointee.finished) }
     }
   }
 
@@ -104,11 +109,11 @@ public final class ThreadPool: @unchecked Sendable {
       state.pointee.body = body
       state.pointee.next = 0
       state.pointee.count = count
-      state.pointee.active = threadCount - 1
       state.pointee.generation += 1
       pthread_cond_broadcast(&state.pointee.wake)
       ThreadPool.drain(state)
-      while state.pointee.active > 0 { pthread_cond_wait(&state.pointee.finished, &state.pointee.mutex) }
+      // A worker that wakes only now finds no item: small loops need not wait for it.
+      while state.pointee.running > 0 { pthread_cond_wait(&state.pointee.finished, &state.pointee.mutex) }
       state.pointee.body = nil
       pthread_mutex_unlock(&state.pointee.mutex)
     }
