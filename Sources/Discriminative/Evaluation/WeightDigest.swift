@@ -2,12 +2,12 @@ import GraphIR
 import ONNXWire
 
 extension LoadedGraph {
-  /// The digest of the graph file's bytes, and of a precision that was asked for.
+  /// The digest of the graph file's bytes, and of a precision that was asked for and is not that of every graph.
   /// - Throws: `DataError` when it cannot be read.
   public func fileDigest() throws -> String {
     var hash = SHA256()
     try MappedFile.withBytes(of: path) { hash.update($0) }
-    if let precision { hash.update(precision.rawValue) }
+    if let precision, precision != .float32 { hash.update(precision.rawValue) }
     return hash.hex
   }
 

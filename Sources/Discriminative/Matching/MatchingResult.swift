@@ -118,12 +118,15 @@ public struct MatchingResult: Sendable, Encodable {
   }
 
   private mutating func rank() {
-    bestText = images.indices.map { image in
-      MatchingResult.best(texts.indices.map { adaptive?.alive[image][$0] ?? true ? scores[image][$0] : .nan })
-    }
+    bestText = images.indices.map { MatchingResult.best(eligible($0)) }
     bestImage = texts.indices.map { text in
       MatchingResult.best(images.indices.map { scores[$0][text] })
     }
+  }
+
+  /// An image's scores by text; those that were given up are not numbers.
+  private func eligible(_ image: Int) -> [Double] {
+    texts.indices.map { adaptive?.alive[image][$0] ?? true ? scores[image][$0] : .nan }
   }
 
   /// A score that is not a number is never the best one.
@@ -135,8 +138,9 @@ public struct MatchingResult: Sendable, Encodable {
   /// Images whose best score is shared by several texts.
   public var tiedImages: [Int] {
     images.indices.filter { image in
-      guard let best = scores[image].max(), adaptive == nil else { return false }
-      return scores[image].filter { $0 == best }.count > 1
+      let eligible = eligible(image).filter { !$0.isNaN }
+      guard let best = eligible.max() else { return false }
+      return eligible.filter { $0 == best }.count > 1
     }
   }
 

@@ -34,15 +34,24 @@ struct PanelProductTests {
       })
   }
 
-  @Test("Every instruction set gives what BLAS gives, whatever the number of threads", arguments: extents)
-  func agrees(_ e: [Int]) throws {
+  /// Random matrices for every kind of addend, stored as they are or transposed.
+  private static func forEachForm(
+    _ e: [Int], _ body: (_ a: Tensor, _ b: Tensor, _ c: Tensor, (Bool, Bool), Addend) throws -> Void
+  ) rethrows {
     var random = Seeded(UInt64(e.reduce(0) { $0 * 31 + $1 }))
     let (m, n, k) = (e[0], e[1], e[2])
     for (number, addend) in Addend.allCases.enumerated() {
       let transposes = (number % 2 == 1, number > 1)
       let a = random.tensor(transposes.0 ? [k, m] : [m, k])
       let b = random.tensor(transposes.1 ? [n, k] : [k, n])
-      let c = random.tensor([m, n])
+      try body(a, b, random.tensor([m, n]), transposes, addend)
+    }
+  }
+
+  @Test("Every instruction set gives what BLAS gives, whatever the number of threads", arguments: extents)
+  func agrees(_ e: [Int]) throws {
+    let (m, n, k) = (e[0], e[1], e[2])
+    try Self.forEachForm(e) { a, b, c, transposes, addend in
       let expected = Tensor(.float32, [m, n])
       withExtendedLifetime((a, b, c)) {
         Self.product(e, a, b, c, expected, transposes, addend).run(rows: 0..<m, columns: 0..<n)
@@ -82,13 +91,8 @@ struct PanelProductTests {
 
   @Test("bfloat16 rounds the factors and nothing else", arguments: extents)
   func bfloat16(_ e: [Int]) throws {
-    var random = Seeded(UInt64(e.reduce(0) { $0 * 31 + $1 }))
     let (m, n, k) = (e[0], e[1], e[2])
-    for (number, addend) in Addend.allCases.enumerated() {
-      let transposes = (number % 2 == 1, number > 1)
-      let a = random.tensor(transposes.0 ? [k, m] : [m, k])
-      let b = random.tensor(transposes.1 ? [n, k] : [k, n])
-      let c = random.tensor([m, n])
+    try Self.forEachForm(e) { a, b, c, transposes, addend in
       let expected = Tensor(.float32, [m, n])
       let (left, right) = (Self.rounded(a, times: addend == .none ? 1 : 0.75), Self.rounded(b))
       withExtendedLifetime((left, right, c)) {
