@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "ONNXWire", dependencies: ir + ["CGraphProto", "CProtobufC"]),
     .target(name: "Operators", dependencies: ir + ["COpenBLAS", "CKernels"]),
     .target(name: "Interpreter", dependencies: ir),
-    .target(name: "Rewrites", dependencies: ir),
+    .target(name: "Rewrites", dependencies: ir + ["CKernels"]),
     .target(name: "Diffusion", dependencies: ir + ["ONNXWire", "Operators", "CImageCodecs"]),
     .target(
       name: "Discriminative",
@@ -78,7 +78,8 @@ let package = Package(
     .testTarget(name: "ONNXWireTests", dependencies: ir + ["ONNXWire", "TestSupport"]),
     .testTarget(name: "OperatorsTests", dependencies: ir + ["Operators", "CKernels", "TestSupport"]),
     .testTarget(
-      name: "InterpreterTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"]),
+      name: "InterpreterTests",
+      dependencies: ir + ["CKernels", "Operators", "Interpreter", "Rewrites", "TestSupport"]),
     .testTarget(
       name: "RewritesTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"]),
     .testTarget(

@@ -120,3 +120,41 @@ CK_DISPATCH void ck_f32_to_bf16(const float *x, uint16_t *y, size_t n) {
     y[i] = (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
   }
 }
+
+// (x - zero) * scale; both move by `step`, 0 or 1, from one element to the next.
+#define DEQUANTIZE(name, type)                                                                                \
+  CK_DISPATCH void name(                                                                                      \
+      const type *x, float *y, size_t n, const float *scale, const float *zero, size_t step) {                \
+    if (step == 0) {                                                                                          \
+      const float s = *scale, z = zero ? *zero : 0.0f;                                                        \
+      CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = ((float)x[i] - z) * s; }                                \
+    } else if (zero) {                                                                                        \
+      CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = ((float)x[i] - zero[i]) * scale[i]; }                   \
+    } else {                                                                                                  \
+      CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = (float)x[i] * scale[i]; }                               \
+    }                                                                                                         \
+  }
+
+DEQUANTIZE(ck_dequantize_s8, int8_t)
+DEQUANTIZE(ck_dequantize_u8, uint8_t)
+
+CK_DISPATCH float ck_peak_f32(const float *x, size_t n) {
+  float peak = 0.0f;
+  for (size_t i = 0; i < n; i++) peak = peak < ck_abs(x[i]) ? ck_abs(x[i]) : peak;
+  return peak;
+}
+
+CK_DISPATCH void ck_peaks_f32(const float *x, size_t n, float *peaks) {
+  CK_LOOP for (size_t i = 0; i < n; i++) { peaks[i] = peaks[i] < ck_abs(x[i]) ? ck_abs(x[i]) : peaks[i]; }
+}
+
+CK_DISPATCH void ck_quantize_s8(const float *x, int8_t *y, size_t n, const float *inverse, size_t step) {
+  // Adding it rounds to an integer, ties to even.
+  const float magic = 12582912.0f;
+  if (step == 0) {
+    const float s = *inverse;
+    CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = (int8_t)(int32_t)(x[i] * s + magic - magic); }
+  } else {
+    CK_LOOP for (size_t i = 0; i < n; i++) { y[i] = (int8_t)(int32_t)(x[i] * inverse[i] + magic - magic); }
+  }
+}

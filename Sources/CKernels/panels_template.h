@@ -214,6 +214,21 @@ TARGET static void panel(
     }
 }
 
+TARGET static void panels(
+    ptrdiff_t k, const float *left, ptrdiff_t left_step, const float *right, float *c, ptrdiff_t stride,
+    ptrdiff_t height, ptrdiff_t width, int adds, const float *row_start, const float *column_start) {
+  ptrdiff_t row = 0;
+  if (width == COLUMNS || width == LANES)
+    for (; row + ROWS <= height; row += ROWS, left += left_step)
+      panel_of(
+          ROWS, width > LANES, k, left, right, c + row * stride, stride, adds, row_start ? row_start + row : NULL,
+          column_start);
+  for (; row < height; row += ROWS, left += left_step)
+    panel(
+        k, left, right, c + row * stride, stride, least(ROWS, height - row), width, adds,
+        row_start ? row_start + row : NULL, column_start);
+}
+
 // Asks for what pack_right will read.
 TARGET static void prefetch_right(int transposed, const float *x, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t k) {
   const ptrdiff_t lines = transposed ? count : k, each = transposed ? k : count;
@@ -285,7 +300,7 @@ TARGET static void pack_right(
 
 // A row becomes exp(row - base), which is added to sum.
 INLINE void add_exponentials(float *row, const float *base, vec sum[2]) {
-  CK_LOOP for (int j = 0; j < COLUMNS; j++) row[j] = ck_expf(row[j] - base[j]);
+  CK_LOOP for (int j = 0; j < COLUMNS; j++) row[j] = ck_expf_below(row[j] - base[j]);
   sum[0] += load(row);
   sum[1] += load(row + LANES);
 }
@@ -458,6 +473,16 @@ INLINE void transform_weights(
   }
 }
 
+INLINE void copy_row(const float *x, ptrdiff_t count, float *y) {
+  ptrdiff_t i = 0;
+  // The barrier keeps this from becoming a call that takes longer than the copy.
+  for (; i + LANES <= count; i += LANES) {
+    store(y + i, load(x + i));
+    __asm__ volatile("");
+  }
+  if (i < count) store_part(y + i, load_part(x + i, count - i), count - i);
+}
+
 // Rows of an image from `first` on, with zeros around the image.
 INLINE void copy_rows(
     const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t lines, float *border,
@@ -467,7 +492,7 @@ INLINE void copy_rows(
     float *target = border + line * stride;
     if (row >= 0 && row < height) {
       target[0] = 0;
-      memcpy(target + 1, x + row * width, width * sizeof(float));
+      copy_row(x + row * width, width, target + 1);
       memset(target + 1 + width, 0, (stride - 1 - width) * sizeof(float));
     } else {
       memset(target, 0, stride * sizeof(float));
@@ -593,6 +618,7 @@ const ck_panels TABLE = {
     .rows = ROWS,
     .columns = COLUMNS,
     .panel = panel,
+    .panels = panels,
     .pack_left = pack_left,
     .pack_right = pack_right,
     .prefetch_right = prefetch_right,

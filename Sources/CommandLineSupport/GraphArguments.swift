@@ -12,6 +12,14 @@ public enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
   }
 }
 
+/// What memory weights may take, as the command line names it.
+extension MemoryUse: ExpressibleByArgument {}
+
+/// What weights are stored as.
+public enum QuantizeArgument: String, ExpressibleByArgument, CaseIterable {
+  case int8
+}
+
 /// Options that every command on a graph has.
 public struct GraphArguments: ParsableArguments {
   @Option(
@@ -33,6 +41,20 @@ public struct GraphArguments: ParsableArguments {
       """, valueName: "type"))
   public var precision: PrecisionArgument?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Memory for weights: full, or low, where they stay as they are stored and each is turned into float32 when it is \
+      needed.
+      """, valueName: "use"))
+  public var memory: MemoryUse?
+
+  @Option(
+    help: ArgumentHelp(
+      "Store the weights of products and convolutions as int8, a scale for each output channel.",
+      valueName: "type"))
+  public var quantize: QuantizeArgument?
+
   @Option(help: "Threads to compute with (default: one for each core).")
   public var threads: Int?
 
@@ -53,8 +75,8 @@ public struct GraphArguments: ParsableArguments {
   /// - Parameter needsWeights: whether a graph without its weights is an error.
   public func load(_ path: String, needsWeights: Bool = true) throws -> LoadedGraph {
     let loaded = try LoadedGraph(
-      path: path, weights: weights, adapters: adapter, precision: precision?.value, needsWeights: needsWeights
-    )
+      path: path, weights: weights, adapters: adapter, precision: precision?.value, memory: memory,
+      quantizes: quantize != nil, needsWeights: needsWeights || quantize != nil)
     for note in loaded.notes { Terminal.note("note: " + note) }
     if let weights, let first = loaded.unusedWeights.first {
       Terminal.note(

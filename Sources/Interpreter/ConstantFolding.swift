@@ -7,6 +7,8 @@ struct ConstantFolding {
   let keep: Set<String>
   /// Values that a hook may replace: what depends on them is not constant.
   let altered: Set<String>
+  /// With little of it, weights stay as they are stored.
+  let memory: MemoryUse
 
   /// What folding may add to a graph, beside a few times its own constants: a node that makes much of little
   /// (ConstantOfShape, Expand, Tile) stays, so that its memory is the run's, which a plan tells before it starts.
@@ -33,6 +35,7 @@ struct ConstantFolding {
       let inputs = node.inputs.filter { !$0.isEmpty }
       guard !node.inputs.isEmpty, inputs.allSatisfy({ known[$0] != nil }),
         keep.isDisjoint(with: node.outputs),
+        memory == .full || !LateWeights.makes(node, node.inputs.map { known[$0] }),
         let outputs = try evaluate(
           node, graph, operators, node.inputs.map { known[$0] }, bytes: &bytes, work: &work)
       else {
@@ -46,6 +49,7 @@ struct ConstantFolding {
       }
     }
     result.nodes = kept
+    if memory == .low { result = LateWeights.moved(result, given: given) }
     // A constant that only folded nodes used can go, and with it its memory.
     return result.sliced(to: result.outputs.map(\.name), given: given)
   }

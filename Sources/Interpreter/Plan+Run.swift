@@ -44,9 +44,9 @@ extension Plan {
         values[slot] = .tensor(Tensor(type.dtype, type.concreteShape!))
       }
       do {
-        profile?.begin(step.node)
+        profile?.begin(step.label)
         try run(step, &values, profile)
-        profile?.end(step.node, step.multiplyAdds) {
+        profile?.end(step.label, step.multiplyAdds, step.bytes) {
           step.outputs.map { $0 < 0 ? "–" : values[$0]?.label ?? "–" }
         }
         for attachment in step.attachments { try call(attachment, &values, position) }
@@ -69,6 +69,13 @@ extension Plan {
   }
 
   private func run(_ step: Step, _ values: inout [RuntimeValue?], _ profile: Profile?) throws {
+    if let fixed = step.fixed {
+      if step.viewShape != nil { return }
+      if step.op.aliasing == .view { return fixed.outputs[0]!.assign(fixed.inputs[0]!) }
+      return try step.op.runWidened(
+        fixed.inputs, into: fixed.outputs,
+        RunContext(pool: pool, workspace: .init(start: workspace.base, count: workspace.byteCount)))
+    }
     let given = step.inputs.map { $0 < 0 ? nil : values[$0] }
     if let bodies = step.bodies {
       let outputs = try bodies.run(step.op, given, values, profile)

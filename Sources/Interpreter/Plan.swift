@@ -12,13 +12,16 @@ public final class Plan {
   public let outputBytes: Int
   /// Bytes of constants, mapped or computed.
   public let constantBytes: Int
+  /// Bytes of weights that are laid out ahead of runs for the kernels; plans of one preparation may share them.
+  public let keptBytes: Int
   /// Multiply-adds of one run.
   public let multiplyAdds: Int
 
   /// Memory beyond the constants.
-  public var peakBytes: Int { arenaBytes + workspaceBytes + outputBytes }
+  public var peakBytes: Int { arenaBytes + workspaceBytes + outputBytes + keptBytes }
 
-  /// Whether weights in mapped files give their memory back after each use.
+  /// Whether weights in mapped files give their memory back after each use. They come again from the system's cache of
+  /// files, or from the disk.
   let releasesWeights: Bool
   let steps: [Step]
   /// What each slot holds before a run: constants, and views into the arena.
@@ -33,8 +36,8 @@ public final class Plan {
   let workspace: Storage
   private let arena: Storage
 
-  /// One node's run.
-  struct Step {
+  /// One node's run. A class, so that a run copies no parts of it.
+  final class Step {
     let node: Node
     let op: any Operator
     /// Runs what is no kernel call: control flow with its bodies, and operators on sequences.
@@ -53,19 +56,45 @@ public final class Plan {
     let releases: [Int]
     let attachments: [Attachment]
     let multiplyAdds: Int
+    /// What profiles tell of it.
+    let label: Profile.Label
+    /// Of inputs and outputs; 0 where shapes are known only at run time.
+    let bytes: Int
+    /// The tensors of every run, where they are the same ones in all of them.
+    fileprivate(set) var fixed: (inputs: [Tensor?], outputs: [Tensor?])?
+
+    init(
+      node: Node, op: any Operator, bodies: BodyRunner?, inputs: [Int], outputs: [Int], viewShape: [Int]?,
+      isDynamic: Bool, copiesView: Bool, allocates: [Int], releases: [Int], attachments: [Attachment],
+      multiplyAdds: Int, bytes: Int
+    ) {
+      self.node = node
+      label = Profile.Label(node)
+      self.op = op
+      self.bodies = bodies
+      self.inputs = inputs
+      self.outputs = outputs
+      self.viewShape = viewShape
+      self.isDynamic = isDynamic
+      self.copiesView = copiesView
+      self.allocates = allocates
+      self.releases = releases
+      self.attachments = attachments
+      self.multiplyAdds = multiplyAdds
+      self.bytes = bytes
+    }
   }
 
   /// Plans the graph of a preparation, or a part of it.
   /// - Parameters:
   ///   - part: a slice of the prepared graph; its inputs may be any values of it.
-  ///   - releasingWeights: whether weights in mapped files give their memory back after each use, so that a run holds
-  ///     few of them at a time. They come again from the system's cache of files, or from the disk.
-  public init(_ preparation: Preparation, part: Graph? = nil, releasingWeights: Bool = false) throws {
+  /// - Throws: `DataError` when the memory that is asked for has no addresses.
+  public init(_ preparation: Preparation, part: Graph? = nil) throws {
     let graph = part ?? preparation.graph
-    releasesWeights = releasingWeights
+    releasesWeights = try preparation.graph.memoryUse() == .low
     self.graph = graph
     pool = preparation.pool
-    var builder = PlanBuilder(graph, preparation)
+    var builder = PlanBuilder(graph, preparation, keepsWeights: !releasesWeights)
     try builder.build()
     let memory = MemoryPlan(builder.blocks)
     // Reserved only: a plan can be made, and told about, on a machine that could not run it.
@@ -75,6 +104,7 @@ public final class Plan {
     workspaceBytes = builder.workspaceBytes
     outputBytes = builder.outputTypes.values.reduce(0) { $0 + ($1.byteCount ?? 0) }
     constantBytes = graph.parameterBytes
+    keptBytes = builder.keptBytes
     multiplyAdds = builder.steps.reduce(0) { $0 + $1.multiplyAdds }
     steps = builder.steps
     slots = builder.slots
@@ -88,5 +118,28 @@ public final class Plan {
         try Tensor(type.dtype, type.concreteShape!, in: arena, at: memory.blocks[block].offset))
     }
     self.initial = initial
+    fixTensors()
+  }
+
+  /// Finds the steps whose tensors are constants or in the arena.
+  private func fixTensors() {
+    var fixed = Set(initial.indices.filter { initial[$0]?.tensor != nil })
+    for input in graph.inputs { fixed.remove(slots[input.name]!) }
+    for step in steps {
+      fixed.subtract(step.allocates)
+      if step.isDynamic || step.bodies != nil { fixed.subtract(step.outputs) }
+      for name in step.attachments.flatMap(\.altered) { fixed.remove(slots[name]!) }
+    }
+    for step in steps {
+      let used = step.inputs + step.outputs
+      if !step.isDynamic, step.bodies == nil, used.allSatisfy({ $0 < 0 || fixed.contains($0) }) {
+        step.fixed = (
+          step.inputs.map { $0 < 0 ? nil : initial[$0]!.tensor },
+          step.outputs.map { $0 < 0 ? nil : initial[$0]!.tensor }
+        )
+      } else if step.viewShape != nil {
+        fixed.remove(step.outputs[0])
+      }
+    }
   }
 }

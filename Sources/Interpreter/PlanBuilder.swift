@@ -16,10 +16,16 @@ struct PlanBuilder {
   /// Slots of the graph's outputs, also of those whose types only a run tells.
   private var outputSlots: Set<Int> = []
   private(set) var workspaceBytes = 0
+  /// Bytes of weights kept in the layouts of kernels.
+  private(set) var keptBytes = 0
 
-  init(_ graph: Graph, _ preparation: Preparation) {
+  private let keepsWeights: Bool
+
+  /// - Parameter keepsWeights: whether weights may be laid out ahead of runs.
+  init(_ graph: Graph, _ preparation: Preparation, keepsWeights: Bool) {
     self.graph = graph
     self.preparation = preparation
+    self.keepsWeights = keepsWeights
   }
 
   mutating func build() throws {
@@ -36,11 +42,40 @@ struct PlanBuilder {
       outputSlots.insert(slot)
     }
 
+    let bound = try boundOperators()
     let attachments = attachmentsByStep()
     let lastUse = lastUses(attachments)
     for (position, node) in graph.nodes.enumerated() {
-      try append(node, position, lastUse, attachments[position] ?? [])
+      try append(node, bound[position], position, lastUse, attachments[position] ?? [])
     }
+  }
+
+  /// The nodes' operators, those that gain by it with their weights laid out ahead.
+  private mutating func boundOperators() throws -> [any Operator] {
+    var operators = try graph.nodes.map { node in
+      try preparation.operators.bind(node, opset: graph.opset(of: node.domain) ?? 1)
+    }
+    guard keepsWeights else { return operators }
+    // A hook may replace what it sees.
+    let altered = Set(preparation.attachments.flatMap(\.altered))
+    var keepable: [(position: Int, weight: KeepableWeight)] = []
+    var bytes = 0
+    for (position, node) in graph.nodes.enumerated() {
+      guard let op = operators[position] as? any WeightKeepingOperator else { continue }
+      let known = node.inputs.map { name -> Tensor? in
+        name.isEmpty || altered.contains(name) ? nil : constants[slots[name]!]
+      }
+      let types = node.inputs.map { $0.isEmpty ? nil : preparation.types[$0] }
+      guard let weight = op.keepable(types, constants: known) else { continue }
+      bytes += weight.byteCount
+      if bytes > KeptWeights.planLimit { return operators }
+      keepable.append((position, weight))
+    }
+    keptBytes = bytes
+    for (position, weight) in keepable {
+      operators[position] = preparation.keptWeights.reading(weight, pool: preparation.pool)
+    }
+    return operators
   }
 
   private mutating func slot(_ name: String) -> Int {
@@ -90,9 +125,8 @@ struct PlanBuilder {
   }
 
   private mutating func append(
-    _ node: Node, _ position: Int, _ lastUse: [Int: Int], _ attachments: [Attachment]
+    _ node: Node, _ op: any Operator, _ position: Int, _ lastUse: [Int: Int], _ attachments: [Attachment]
   ) throws {
-    let op = try preparation.operators.bind(node, opset: graph.opset(of: node.domain) ?? 1)
     let inputs = node.inputs.map { $0.isEmpty ? -1 : slots[$0]! }
     let outputs = node.outputs.map { $0.isEmpty ? -1 : slots[$0]! }
     let inputTypes = inputs.map { $0 < 0 ? nil : typeOfSlot[$0] }
@@ -142,7 +176,9 @@ struct PlanBuilder {
         isDynamic: isDynamic, copiesView: copiesView, allocates: allocates,
         releases: dynamicInputs.filter { lastUse[$0] == position && !outputSlots.contains($0) },
         attachments: attachments,
-        multiplyAdds: isDynamic ? 0 : op.multiplyAdds(inputTypes, known.compactMap { typeOfSlot[$0] })))
+        multiplyAdds: isDynamic ? 0 : op.multiplyAdds(inputTypes, known.compactMap { typeOfSlot[$0] }),
+        bytes: isDynamic || viewShape != nil
+          ? 0 : (inputTypes + known.map { typeOfSlot[$0] }).reduce(0) { $0 + ($1?.byteCount ?? 0) }))
   }
 
   private mutating func extend(_ block: Int, to position: Int) {

@@ -12,6 +12,8 @@ public struct Preparation {
   /// Values that hooks supply.
   public let supplied: [String: Tensor]
   public let pool: ThreadPool
+  /// Weights in the layouts of kernels.
+  let keptWeights: KeptWeights
 
   /// - Parameters:
   ///   - inputs: concrete types of what will be fed; a name may be any value of the graph.
@@ -28,6 +30,7 @@ public struct Preparation {
   ) throws {
     self.operators = operators
     self.pool = pool
+    keptWeights = KeptWeights()
     var graph = try source.sorted()
     // An input with a default that nothing feeds is the default, a constant.
     graph.inputs.removeAll {
@@ -100,7 +103,8 @@ public struct Preparation {
     graph = graph.sliced(to: hooked, given: given)
     let allAltered = Set(attachments.flatMap(\.altered))
     graph = try ConstantFolding(
-      pool: pool, keep: Set(Preparation.observed(attachments, graph)), altered: allAltered
+      pool: pool, keep: Set(Preparation.observed(attachments, graph)), altered: allAltered,
+      memory: source.memoryUse()
     ).fold(graph, operators, fed: fed, given: given)
     // Hooked values stay in the graph without leaving a run as outputs.
     let declared = Dictionary(graph.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -122,6 +126,7 @@ public struct Preparation {
     operators = other.operators
     types = other.types
     supplied = other.supplied
+    keptWeights = other.keptWeights
     self.pool = pool
     attachments = try other.attachments.map {
       Attachment(

@@ -14,6 +14,8 @@ public final class Profile {
     public var calls = 0
     public var seconds = 0.0
     public var multiplyAdds = 0
+    /// Of the inputs that were read and the outputs that were written.
+    public var bytes = 0
   }
 
   /// One run of one node.
@@ -57,8 +59,21 @@ public final class Profile {
   /// - Parameter keepsEvents: whether single runs are kept beside their sums.
   public init(keepsEvents: Bool = false) { self.keepsEvents = keepsEvents }
 
-  func begin(_ node: Node) {
-    var (name, scope) = (node.name, node.scope)
+  /// What is told of a node, made once: it would take longer than many a node runs.
+  final class Label: Sendable {
+    let name: String
+    let scope: [String]
+    let op: String
+
+    init(_ node: Node) {
+      name = node.name
+      scope = node.scope
+      op = node.qualifiedOp
+    }
+  }
+
+  func begin(_ label: Label) {
+    var (name, scope) = (label.name, label.scope)
     if let outer = frames.last {
       scope = outer.scope + [String(outer.name.split(separator: "/").last ?? "")] + scope
       name = "\(outer.name)/\(name)"
@@ -67,15 +82,12 @@ public final class Profile {
   }
 
   /// - Parameter outputs: asked for only where single runs are kept.
-  func end(_ node: Node, _ multiplyAdds: Int, outputs: () -> [String]) {
+  func end(_ label: Label, _ multiplyAdds: Int, _ bytes: Int, outputs: () -> [String]) {
     let now = ContinuousClock.now
     guard let frame = frames.popLast() else { return }
     let elapsed = Profile.seconds(now - frame.start)
-    var entry = byNode[frame.name] ?? Entry(node: frame.name, scope: frame.scope, op: node.qualifiedOp)
-    entry.calls += 1
-    entry.seconds += max(elapsed - frame.inner, 0)
-    entry.multiplyAdds += multiplyAdds
-    byNode[frame.name] = entry
+    byNode[frame.name, default: Entry(node: frame.name, scope: frame.scope, op: label.op)]
+      .addRun(max(elapsed - frame.inner, 0), multiplyAdds, bytes)
     if !frames.isEmpty { frames[frames.count - 1].inner += elapsed }
     guard keepsEvents else { return }
     guard events.count < Profile.eventLimit else {
@@ -84,7 +96,7 @@ public final class Profile {
     }
     events.append(
       Event(
-        node: frame.name, scope: frame.scope, op: node.qualifiedOp,
+        node: frame.name, scope: frame.scope, op: label.op,
         start: Profile.seconds(frame.start - origin),
         seconds: elapsed, depth: frames.count, multiplyAdds: multiplyAdds, outputs: outputs()))
   }
@@ -92,6 +104,18 @@ public final class Profile {
   private static func seconds(_ duration: Duration) -> Double {
     Double(duration.components.attoseconds) * 1e-18 + Double(duration.components.seconds)
   }
+
+  /// Takes over the sums of another profile.
+  public func add(_ other: Profile) {
+    byNode.merge(other.byNode) { own, more in
+      var sum = own
+      sum.add(more)
+      return sum
+    }
+  }
+
+  /// Seconds of all nodes together.
+  public var seconds: Double { byNode.values.reduce(0) { $0 + $1.seconds } }
 
   /// One entry a node, slowest first.
   public var entries: [Entry] { byNode.values.sorted { ($1.seconds, $0.node) < ($0.seconds, $1.node) } }
@@ -118,10 +142,18 @@ public final class Profile {
 }
 
 extension Profile.Entry {
+  fileprivate mutating func addRun(_ seconds: Double, _ multiplyAdds: Int, _ bytes: Int) {
+    calls += 1
+    self.seconds += seconds
+    self.multiplyAdds += multiplyAdds
+    self.bytes += bytes
+  }
+
   /// Adds the runs of another entry.
   public mutating func add(_ other: Profile.Entry) {
     calls += other.calls
     seconds += other.seconds
     multiplyAdds += other.multiplyAdds
+    bytes += other.bytes
   }
 }

@@ -40,7 +40,7 @@ extension RunCommand {
       throw error.at(path)
     }
     for capture in captures { try capture.checkSelection() }
-    let plan = try Plan(preparation, releasingWeights: releaseWeights)
+    let plan = try Plan(preparation)
     let results = try timed(plan, inputs.feeds.merging(preparation.supplied) { $1 })
     for file in files {
       guard let tensor = results[file.name]!.tensor else {
@@ -111,7 +111,10 @@ extension RunCommand {
       if `repeat` > 1 { Terminal.note(String(format: "run: %.4f s", Date().timeIntervalSince(start))) }
     }
     guard let profile else { return results }
-    if self.profile { Terminal.note(ProfileReport.table(profile, depth: scopeDepth)) }
+    if self.profile {
+      Terminal.note(
+        ProfileReport.table(profile, depth: scopeDepth, peak: ProductPeak.measure(arguments.pool())))
+    }
     if let trace {
       try TraceFile(profile).write(to: trace)
       if profile.droppedEvents > 0 {

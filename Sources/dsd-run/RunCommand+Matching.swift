@@ -14,8 +14,8 @@ extension RunCommand {
     }
     // What can be wrong with the command is found before any weights are touched.
     for caption in text { try CLIPTokenizer.check(caption) }
-    if profile || trace != nil || declined || `repeat` != 1 {
-      throw ValidationError("--profile, --trace, --declined and --repeat do not go with --image and --text")
+    if trace != nil || declined || `repeat` != 1 {
+      throw ValidationError("--trace, --declined and --repeat do not go with --image and --text")
     }
     var options = try matching.options(scoring)
     if scoring == nil { options.terms = nil }
@@ -31,7 +31,9 @@ extension RunCommand {
     }
     options.includesEmptyCaption = maps?.hook.needsEmptyCaption ?? false
     try options.check(images: image.count)
-    let images = try image.map { try RGBImage(contentsOf: $0) }
+    // Decoded once to find damaged ones before anything runs, and again when they are needed: however many there are,
+    // few are held.
+    for path in image { _ = try RGBImage(contentsOf: path) }
     let loaded = try arguments.load(path)
     let description = try PipelineDescription(from: loaded.graph)
     try head?.check(loaded.graph)
@@ -41,7 +43,8 @@ extension RunCommand {
       loaded.graph, tokenizerFolder: loaded.assets, imageNames: image, texts: text, options: options,
       hooks: (maps.map { [$0.hook] } ?? []) + (attentionHeads.map { [$0] } ?? []) + extra,
       pool: arguments.pool(),
-      pixels: { images[$0].tensor(width: size, height: size) })
+      pixels: { try RGBImage(contentsOf: image[$0]).tensor(width: size, height: size) })
+    if profile { job.profile = Profile() }
     for capture in captures { try capture.checkSelection() }
     if let head {
       let layers = options.terms != .bias ? job.score.layers : attentionHeads?.layers ?? []
@@ -50,7 +53,8 @@ extension RunCommand {
     }
     var result = try job.run(progress: Terminal.progress(scoring == nil ? "mapping" : "scoring"))
     for capture in captures { try capture.finish() }
-    if let maps { try write(maps, images, prints: scoring == nil) }
+    if let profile = job.profile { report(profile, job) }
+    if let maps { try write(maps, prints: scoring == nil) }
     if let head {
       let terms = try HeadTerms(job, heads: attentionHeads)
       result.rescore(try HeadRunner(head).scores(terms), head: head.name)
@@ -82,12 +86,22 @@ extension RunCommand {
     return head
   }
 
+  private func report(_ profile: Profile, _ job: MatchingJob) {
+    let peak = ProductPeak.measure(ThreadPool(threads: job.workerCount > 1 ? 1 : arguments.threadCount))
+    Terminal.note(ProfileReport.table(profile, depth: scopeDepth, peak: peak))
+    let outside = 1 - profile.seconds / max(job.sweepSeconds, 1e-9)
+    Terminal.note(
+      String(
+        format: "outside operators: %.1f %% of %.2f s (%d images beside each other)", 100 * outside,
+        job.sweepSeconds,
+        job.workerCount))
+  }
+
   /// Writes the maps of every image and caption.
   /// - Parameter prints: whether the pictures' paths are the program's output.
-  private func write(
-    _ maps: (hook: AttentionMap, files: WordMapFiles), _ images: [RGBImage], prints: Bool
-  ) throws {
-    for (i, photo) in images.enumerated() {
+  private func write(_ maps: (hook: AttentionMap, files: WordMapFiles), prints: Bool) throws {
+    for i in image.indices {
+      let photo = try RGBImage(contentsOf: image[i])
       for j in text.indices {
         let paths = try maps.files.write(maps.hook.maps(image: i, text: j), image: i, text: j, photo: photo)
         if prints { for path in paths { print(path) } }

@@ -66,7 +66,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Run so many times and tell the seconds of each on standard error (not with --image).")
   var `repeat` = 1
 
-  @Flag(help: "Tell on standard error where the time went, by operator and by scope (not with --image).")
+  @Flag(help: "Tell on standard error where the time went, by operator and by scope.")
   var profile = false
 
   @Option(help: "How many scopes of a node, from the outermost, the profile tells apart.")
@@ -80,12 +80,6 @@ struct RunCommand: ParsableCommand {
 
   @Flag(help: "Tell on standard error where recognition rules declined, and why (not with --image).")
   var declined = false
-
-  @Flag(
-    help: """
-      Hold few weights in memory at a time: those in the graph's files are given back after each use (not with --image).
-      """)
-  var releaseWeights = false
 
   @OptionGroup(title: "Score") var matching: MatchingArguments
   @OptionGroup(title: "Graph") var arguments: GraphArguments

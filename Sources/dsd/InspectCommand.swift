@@ -146,7 +146,8 @@ struct InspectCommand: ParsableCommand {
     print(
       """
         peak memory   \(Terminal.bytes(plan.peakBytes)): arena \(Terminal.bytes(plan.arenaBytes)), \
-      scratch \(Terminal.bytes(plan.workspaceBytes)), outputs \(Terminal.bytes(plan.outputBytes))
+      scratch \(Terminal.bytes(plan.workspaceBytes)), outputs \(Terminal.bytes(plan.outputBytes)), weights laid \
+      out ahead \(Terminal.bytes(plan.keptBytes))
         constants     \(Terminal.bytes(plan.constantBytes))
         multiply-adds \(Terminal.count(plan.multiplyAdds))
       """)

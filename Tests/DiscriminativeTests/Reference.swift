@@ -59,13 +59,13 @@ struct Reference {
     return try Plan(preparation).run(inputs)
   }
 
-  func job(_ change: (inout MatchingOptions) -> Void = { _ in }) throws -> MatchingJob {
+  func job(threads: Int = 2, _ change: (inout MatchingOptions) -> Void = { _ in }) throws -> MatchingJob {
     var options = MatchingOptions()
     options.timesteps = facts.timesteps
     options.noise = try noise
     change(&options)
     return try MatchingJob(
       graph, tokenizerFolder: checkpoint, imageNames: imagePaths, texts: texts, options: options,
-      pool: ThreadPool(threads: 2), pixels: pixels)
+      pool: ThreadPool(threads: threads), pixels: pixels)
   }
 }

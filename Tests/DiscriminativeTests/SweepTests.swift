@@ -21,7 +21,7 @@ import Testing
     let texts = reference.texts + ["a fourth caption"]
     let job = try MatchingJob(
       reference.graph, tokenizerFolder: reference.checkpoint, imageNames: ["a", "b", "a again"],
-      texts: texts, options: options, pool: ThreadPool(threads: 2), pixels: { try reference.pixels($0 % 2) })
+      texts: texts, options: options, pool: ThreadPool(threads: 1), pixels: { try reference.pixels($0 % 2) })
     _ = try job.run()
     let runs = runs(job)
     #expect(runs["vae_encoder image"] == 3)
@@ -55,8 +55,8 @@ import Testing
   /// Without room for held values everything is computed again, with the same result.
   @Test func smallBudget() throws {
     let reference = try Reference("sd15")
-    let ample = try reference.job()
-    let tight = try reference.job { $0.memoryBudget = 0 }
+    let ample = try reference.job(threads: 1)
+    let tight = try reference.job(threads: 1) { $0.memoryBudget = 0 }
     let expected = try ample.run()
     let result = try tight.run()
     #expect(result.scores == expected.scores)
@@ -68,8 +68,8 @@ import Testing
   /// Only the attention term: the end of the UNet and the empty caption are not run.
   @Test func attentionAlone() throws {
     let reference = try Reference("sd21base")
-    let both = try reference.job()
-    let alone = try reference.job { $0.terms = .attention }
+    let both = try reference.job(threads: 1)
+    let alone = try reference.job(threads: 1) { $0.terms = .attention }
     let result = try alone.run()
     #expect(result.attention == (try both.run()).attention)
     #expect(result.bias == nil)

@@ -106,7 +106,7 @@ def main():
     reference = numpy.load(work / "torch.npy")
     print(f"{'torch':20} {seconds:8.2f} {memory:6.2f}", flush=True)
     for n, title in enumerate(variants):
-      release = ["--release-weights"] if n else []
+      release = ["--memory", "low"] if n else []
       done, memory = measured([args.bin / "dsd-run", args.checkpoint / f"learn-{n}.pb", *inputs, "--threads", args.threads,
         "--repeat", 2, "--output", f"gradient/{name}={work / 'ours.npy'}", *release])
       seconds = [float(l.split()[1]) for l in done.stderr.splitlines() if l.startswith("run:")][-1]

@@ -51,3 +51,14 @@ void ck_f16_to_f32(const uint16_t *x, float *y, size_t n);
 void ck_f32_to_f16(const float *x, uint16_t *y, size_t n);
 void ck_bf16_to_f32(const uint16_t *x, float *y, size_t n);
 void ck_f32_to_bf16(const float *x, uint16_t *y, size_t n);
+
+// y = (x - zero) * scale; `scale` and `zero`, which may be NULL, move by `step`, 0 or 1, from one element to the next.
+void ck_dequantize_s8(const int8_t *x, float *y, size_t n, const float *scale, const float *zero, size_t step);
+void ck_dequantize_u8(const uint8_t *x, float *y, size_t n, const float *scale, const float *zero, size_t step);
+
+// The largest |x|; and y[i] = max(y[i], |x[i]|).
+float ck_peak_f32(const float *x, size_t n);
+void ck_peaks_f32(const float *x, size_t n, float *y);
+
+// y = x * inverse to the nearest integer, which must be within -128 and 127; `inverse` moves by `step`, 0 or 1.
+void ck_quantize_s8(const float *x, int8_t *y, size_t n, const float *inverse, size_t step);

@@ -14,6 +14,22 @@ static inline uint32_t ck_bits_of_float(float value) {
   return bits;
 }
 
+// e^x for x <= 0, or an x that is not a number, within 2 ulp; below -87 the result is 0.
+static inline float ck_expf_below(float x) {
+#pragma clang fp contract(fast)
+  const float shift = 0x1.8p23f;
+  const float clamped = x < -87.0f ? -87.0f : x;
+  const float shifted = clamped * 0x1.715476p0f + shift;
+  const float n = shifted - shift;
+  const float r = (clamped - n * 0x1.62ep-1f) - n * 0x1.0bfbe8p-15f;
+  const float q =
+      (((0x1.6a2256p-10f * r + 0x1.123b04p-7f) * r + 0x1.5558f8p-5f) * r + 0x1.55549p-3f) * r +
+      0x1.fffffcp-2f;
+  const float p = (q * r) * r + r + 1.0f;
+  const float power = ck_float_of_bits(((ck_bits_of_float(shifted) - ck_bits_of_float(shift)) + 127) << 23);
+  return x < -87.0f ? 0.0f : p * power;
+}
+
 // e^x within 2 ulp, without branches, so that loops over it vectorise.
 //
 // x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r) with q a degree-4 fit of its own relative

@@ -50,6 +50,11 @@ typedef struct {
       ptrdiff_t k, const float *left, const float *right, float *c, ptrdiff_t stride, ptrdiff_t height,
       ptrdiff_t width, int adds, const float *row_start, const float *column_start);
 
+  // The same for panels of rows one after the other, the left ones `left_step` elements apart: `height` is that of all.
+  void (*panels)(
+      ptrdiff_t k, const float *left, ptrdiff_t left_step, const float *right, float *c, ptrdiff_t stride,
+      ptrdiff_t height, ptrdiff_t width, int adds, const float *row_start, const float *column_start);
+
   // Packs `count` rows of factor * op(A), [count, k], as a left panel; rows that are not there are 0. `stride` is the
   // distance of stored rows: A is stored as [k, count] when `transposed`. Panels are packed in order: up to 16 elements
   // past a panel are written.

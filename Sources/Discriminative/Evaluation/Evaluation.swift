@@ -167,9 +167,6 @@ public final class Evaluation {
     return choice.headTerms(terms, headCounts: headCounts)
   }
 
-  /// Passes of this many multiply-adds keep the threads of one pool busy; smaller ones do not.
-  private static let largePass = 8_000_000_000
-
   /// One worker with all threads for a large model, else one a thread.
   private func makeWorkers(_ items: Int) throws -> [EvaluationWorker] {
     if first == nil || shape != options.shape {
@@ -178,7 +175,7 @@ public final class Evaluation {
     }
     let worker = first!
     let count = min(options.threads, items)
-    guard count > 1, worker.multiplyAdds < Evaluation.largePass,
+    guard count > 1, worker.multiplyAdds < MatchingJob.largePass,
       worker.peakBytes < Storage.machineBytes / 4 / count
     else { return [worker] }
     return try (0..<count).map { _ in try EvaluationWorker(beside: worker, pool: ThreadPool(threads: 1)) }

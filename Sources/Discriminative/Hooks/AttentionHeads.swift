@@ -24,6 +24,8 @@ public final class AttentionHeads: TwinHook {
     return twin
   }
 
+  func absorb(_ twin: AttentionHeads) { records.merge(twin.records) { own, _ in own } }
+
   public func willMatch(_ grid: MatchingGrid) { records = [:] }
 
   public func selects(_ node: Node, in context: HookContext) throws -> Demand? {

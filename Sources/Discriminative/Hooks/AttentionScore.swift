@@ -17,8 +17,10 @@ public final class AttentionScore: TwinHook {
   /// The layers that are read, in the graph's order.
   public private(set) var layers: [AttentionLayer] = []
   private var chosen: [String: Int]?
-  /// `[layer][span][batch element]`
-  private var records: [SweepPosition: [[[Double]]]] = [:]
+  /// Of a matching job.
+  private var records: ScoreRecords?
+  /// Of other runs: `[layer][batch element]`.
+  private var single: [SweepPosition: [[Double]]] = [:]
   private var grid: MatchingGrid?
   /// By text index, the text positions that are read there; nil means all.
   private var spans: [[Range<Int>?]] = []
@@ -42,10 +44,15 @@ public final class AttentionScore: TwinHook {
     return twin
   }
 
+  func absorb(_ twin: AttentionScore) {
+    guard let others = twin.records else { return }
+    if records == nil { records = others } else { records!.absorb(others) }
+  }
+
   /// - Throws: `DataError` when a caption without words is to be read at its words.
   public func willMatch(_ grid: MatchingGrid) throws {
     self.grid = grid
-    records = [:]
+    records = nil
     guard positions == .content else { return }
     for caption in grid.texts where caption.content.isEmpty {
       throw DataError("--positions content: the caption “\(caption.text)” has no tokens of its own")
@@ -70,7 +77,15 @@ public final class AttentionScore: TwinHook {
   public func didRun(_ node: Node, _ values: inout [Tensor], at position: SweepPosition) throws {
     guard let layer = chosen?[node.name] else { return }
     let pooled = try pooling.pool(values, node, batch: batch, over: spans(at: position))
-    records[position, default: Array(repeating: [], count: layers.count)][layer] = pooled
+    guard let grid else {
+      single[position, default: Array(repeating: [], count: layers.count)][layer] = pooled[0]
+      return
+    }
+    if records == nil {
+      records = ScoreRecords(grid, layers: layers.count, spans: spans.lazy.map(\.count).max() ?? 1)
+    }
+    // A matching job's runs have one element.
+    _ = records!.set(pooled.map { $0[0] }, at: position, layer: layer)
   }
 
   private func spans(at position: SweepPosition) throws -> [Range<Int>?] {
@@ -88,15 +103,19 @@ public final class AttentionScore: TwinHook {
   public func layerScores(
     at position: SweepPosition = SweepPosition(), positionsOf text: Int? = nil
   ) throws -> [[Double]] {
-    guard let found = records[position], found.allSatisfy({ !$0.isEmpty }) else {
-      throw DataError("attn-score: not every selected layer depends on image, text and timestep")
+    if grid == nil, let found = single[position], found.allSatisfy({ !$0.isEmpty }) { return found }
+    var span = 0
+    if positions == .content, let own = position[.text], own == grid?.emptyCaption {
+      guard let text, let found = spans[own].firstIndex(of: spans[text][0]) else {
+        throw DataError("attn-score: the empty caption has no positions of its own")
+      }
+      span = found
     }
-    guard positions == .content, let own = position[.text], own == grid?.emptyCaption else {
-      return found.map { $0[0] }
+    return try layers.indices.map { layer in
+      guard let value = records?.reading(at: position, layer: layer, span: span) else {
+        throw DataError("attn-score: not every selected layer depends on image, text and timestep")
+      }
+      return [value]
     }
-    guard let text, let span = spans[own].firstIndex(of: spans[text][0]) else {
-      throw DataError("attn-score: the empty caption has no positions of its own")
-    }
-    return found.map { $0[span] }
   }
 }

@@ -11,6 +11,7 @@ final class PureNoise: TwinHook {
   private var isAttached = false
 
   func twin() -> PureNoise { PureNoise() }
+  func absorb(_ twin: PureNoise) {}
 
   func willMatch(_ grid: MatchingGrid) { image = grid.pureNoise }
 

@@ -1,6 +1,7 @@
 import GraphIR
 import ONNXWire
 import Operators
+import Rewrites
 
 /// A graph file, read and checked, with its weights and the folder of its tokenizers.
 public struct LoadedGraph {
@@ -22,11 +23,13 @@ public struct LoadedGraph {
   ///   - weights: another checkpoint's folder, whose tensors are bound by name.
   ///   - adapters: files of adapters, attached in order.
   ///   - precision: of products, in nodes that do not ask for one themselves.
+  ///   - memory: what weights may take; what the file asks for when nil.
+  ///   - quantizes: whether weights of products are stored as int8.
   ///   - needsWeights: whether weights that are not where the graph says are an error.
   /// - Throws: `DataError` that names the file and the node or tensor at fault.
   public init(
     path: String, weights: String? = nil, adapters: [String] = [], precision: ProductPrecision? = nil,
-    needsWeights: Bool = true
+    memory: MemoryUse? = nil, quantizes: Bool = false, needsWeights: Bool = true
   ) throws {
     self.path = path
     let read = try GraphReader.read(path: path, weights: weights == nil && needsWeights ? .bind : .leave)
@@ -57,6 +60,14 @@ public struct LoadedGraph {
       }
       graph = try file.attached(to: graph).graph
     }
+    if quantizes {
+      let quantized = WeightQuantization().apply(graph)
+      guard quantized.count > 0 else {
+        throw DataError("\(path): no weight of a product or convolution is large enough for int8")
+      }
+      graph = quantized.graph
+    }
+    if let memory { graph.metadata[MemoryUse.metadataKey] = memory == .full ? nil : memory.rawValue }
     self.notes = notes
     self.graph = precision.map(graph.asking) ?? graph
     self.precision = precision

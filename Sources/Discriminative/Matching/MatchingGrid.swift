@@ -63,6 +63,9 @@ public struct MatchingGrid: Sendable {
 /// A hook that can read the same nodes of a plan that runs beside the one it was planned with.
 protocol TwinHook: MatchingHook {
   func twin() -> Self
+
+  /// Takes over what a twin has read of other images.
+  func absorb(_ twin: Self)
 }
 
 /// A hook that has to know what the positions of a matching job stand for.

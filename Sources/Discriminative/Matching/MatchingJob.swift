@@ -14,10 +14,17 @@ public final class MatchingJob {
   public let options: MatchingOptions
   public let texts: [String]
   public let imageNames: [String]
-  /// Counts how often each stage ran; set by `run`.
+  /// Counts how often each stage ran; set by `run` where one worker went through all images.
   public private(set) var lastRun: SweepRun?
+  /// How many images were gone through beside each other; set by `run`.
+  public private(set) var workerCount = 1
   /// ‖ε − ε̂‖₂ `[image][text, the empty caption last][timestep]`; set by `run` when the bias was asked for.
   public private(set) var errors: [[[Double]]] = []
+
+  /// Where `run` adds up the time of nodes, when it is set.
+  public var profile: Profile?
+  /// Seconds that `run` spent in going through the grid, those of all workers together.
+  public private(set) var sweepSeconds = 0.0
 
   /// Which passes ran, `[image][text, the empty caption last][timestep]`; nil when all did.
   public private(set) var ran: [[[Bool]]]?
@@ -119,45 +126,60 @@ public final class MatchingJob {
     var done = 0
     let row = [Double](repeating: 0, count: timesteps.count)
     errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
-    let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
-    lastRun = run
     kept = [:]
     progress?(0, total)
-    var adaptive = try options.adaptive.map { try AdaptiveRun(self, errorRate: $0) }
-    ran = adaptive.map { _ in
-      let passes = [Bool](repeating: false, count: timesteps.count)
-      return Array(repeating: Array(repeating: passes, count: grid.captions.count), count: imageNames.count)
-    }
-    try run.run(
-      visiting: { axis, outer in
-        guard axis == .timestep, let image = outer[.image] else { return nil }
-        return try adaptive?.order(of: image)
-      },
-      skip: { [grid] position in
-        if skipsEmptyNoise, position[.image] == grid.pureNoise, position[.text] == grid.emptyCaption {
-          return true
-        }
-        guard try adaptive?.skips(position) ?? false else { return false }
-        done += 1
-        progress?(done, total)
-        return true
-      },
-      visit: { position, outputs in
-        ran?[position[.image]!][position[.text]!][position[.timestep]!] = true
-        let image = position[.image]!
-        let step = position[.timestep]!
-        let text = position[.text]!
-        if options.needsBias, image < imageNames.count, let estimate = outputs[options.estimateName] {
-          errors[image][text][step] = try MatchingJob.distance(
-            setup.noise.rows(step..<step + 1), estimate.converted(to: .float32))
-        }
+    let workers = try makeWorkers()
+    workerCount = max(workers.count, 1)
+    let lock = NSLock()
+    func visit(_ position: SweepPosition, _ outputs: [String: Tensor]) throws {
+      let image = position[.image]!
+      let step = position[.timestep]!
+      let text = position[.text]!
+      var error: Double?
+      if options.needsBias, image < imageNames.count, let estimate = outputs[options.estimateName] {
+        error = try MatchingJob.distance(setup.noise, step, estimate.converted(to: .float32))
+      }
+      try lock.withLock {
+        if image < imageNames.count { ran?[image][text][step] = true }
+        if let error { errors[image][text][step] = error }
         if image < imageNames.count, text < texts.count {
           try keep(outputs, (image * texts.count + text) * timesteps.count + step)
         }
         done += 1
         progress?(done, total)
-      })
-    try adaptive?.finish()
+      }
+    }
+    func skipsNoise(_ position: SweepPosition) -> Bool {
+      skipsEmptyNoise && position[.image] == grid.pureNoise && position[.text] == grid.emptyCaption
+    }
+    var adaptive = try options.adaptive.map { try AdaptiveRun(self, errorRate: $0) }
+    ran = adaptive.map { _ in
+      let passes = [Bool](repeating: false, count: timesteps.count)
+      return Array(repeating: Array(repeating: passes, count: grid.captions.count), count: imageNames.count)
+    }
+    if workers.isEmpty {
+      let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
+      lastRun = run
+      run.profile = profile
+      let start = Date()
+      defer { sweepSeconds = Date().timeIntervalSince(start) }
+      try run.run(
+        visiting: { axis, outer in
+          guard axis == .timestep, let image = outer[.image] else { return nil }
+          return try adaptive?.order(of: image)
+        },
+        skip: { position in
+          if skipsNoise(position) { return true }
+          guard try adaptive?.skips(position) ?? false else { return false }
+          done += 1
+          progress?(done, total)
+          return true
+        }, visit: visit)
+      try adaptive?.finish()
+    } else {
+      lastRun = nil
+      try run(workers, skip: skipsNoise, visit: visit)
+    }
     return MatchingResult(
       images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),
       options: options,
@@ -216,9 +238,80 @@ public final class MatchingJob {
     }
   }
 
+  /// Passes of this many multiply-adds keep all threads busy; of smaller ones several images are gone through beside
+  /// each other.
+  static let largePass = 8_000_000_000
+
+  /// Setups beside this job's, one a thread; none where its own is used.
+  private func makeWorkers() throws -> [MatchingSetup] {
+    let count = min(plan.preparation.pool.threadCount, counts[.image]!)
+    let largest = plan.stages.map(\.plan.multiplyAdds).max() ?? 0
+    let bytes = plan.stages.reduce(0) { $0 + $1.plan.peakBytes }
+    guard count > 1, options.adaptive == nil, plan.order.first == .image, largest < Self.largePass,
+      bytes < Storage.machineBytes / 4 / count, setup.hooks.allSatisfy({ $0 is any TwinHook })
+    else { return [] }
+    return try (0..<count).map { _ in
+      let worker = try MatchingSetup(beside: setup, pool: ThreadPool(threads: 1))
+      try worker.begin(grid)
+      return worker
+    }
+  }
+
+  /// Goes through the grid with several workers; each takes the next image that none has begun.
+  private func run(
+    _ workers: [MatchingSetup], skip: (SweepPosition) -> Bool,
+    visit: (SweepPosition, [String: Tensor]) throws -> Void
+  ) throws {
+    let images = counts[.image]!
+    let (lock, feedLock) = (NSLock(), NSLock())
+    var next = 0
+    var failure: (any Error)?
+    sweepSeconds = 0
+    ThreadPool(threads: workers.count).forEach(workers.count) { number in
+      var own = -1
+      /// Whether an image is this worker's; asked for images in order.
+      func takes(_ image: Int) -> Bool {
+        while own < image {
+          let taken = lock.withLock {
+            defer { next += 1 }
+            return failure == nil ? next : images
+          }
+          if taken >= images { own = images } else { own = taken }
+        }
+        return own == image
+      }
+      let run = SweepRun(
+        workers[number].plan, counts: counts, budget: options.memoryBudget / workers.count
+      ) { input, position in
+        // Images come from outside, which need not be prepared for several threads.
+        try input == MatchingJob.pixelInput
+          ? feedLock.withLock { try self.feed(input, position) } : self.feed(input, position)
+      }
+      run.profile = profile.map { _ in Profile() }
+      let start = Date()
+      let result = Swift.Result { try run.run(skip: { !takes($0[.image]!) || skip($0) }, visit: visit) }
+      lock.withLock {
+        sweepSeconds += Date().timeIntervalSince(start)
+        if let own = run.profile { profile!.add(own) }
+        if case .failure(let error) = result, failure == nil { failure = error }
+      }
+    }
+    if let failure { throw failure }
+    for worker in workers {
+      for (own, twin) in zip(setup.hooks, worker.hooks) { MatchingJob.absorb(own, twin) }
+    }
+  }
+
+  private static func absorb(_ own: any Hook, _ twin: any Hook) {
+    func take<H: TwinHook>(_ own: H) { if let twin = twin as? H { own.absorb(twin) } }
+    if let own = own as? any TwinHook { take(own) }
+  }
+
+  private static let pixelInput = "pixel_values"
+
   private func feed(_ input: String, _ position: SweepPosition) throws -> Tensor {
     switch input {
-    case "pixel_values":
+    case Self.pixelInput:
       let image = position[.image]!
       let size = description.imageSize
       return image == grid.pureNoise ? .zeros(.float32, [1, 3, size, size]) : try pixels(image)
@@ -239,19 +332,22 @@ public final class MatchingJob {
     }
   }
 
-  /// ‖noise − estimate‖₂
-  static func distance(_ a: Tensor, _ b: Tensor) throws -> Double {
-    guard a.shape == b.shape else {
-      throw DataError("the noise estimate is \(Shape.text(b.shape)), the noise \(Shape.text(a.shape))")
+  /// ‖noise − estimate‖₂ of one row of the noise.
+  static func distance(_ noise: Tensor, _ row: Int, _ estimate: Tensor) throws -> Double {
+    let shape = [1] + noise.shape.dropFirst()
+    guard estimate.shape == shape else {
+      throw DataError("the noise estimate is \(Shape.text(estimate.shape)), the noise \(Shape.text(shape))")
     }
-    let x = a.pointer(as: Float.self)
-    let y = b.pointer(as: Float.self)
-    var sum = 0.0
-    for i in 0..<a.count {
-      let difference = Double(x[i]) - Double(y[i])
-      sum += difference * difference
+    return withExtendedLifetime((noise, estimate)) {
+      let x = noise.pointer(as: Float.self) + row * estimate.count
+      let y = estimate.pointer(as: Float.self)
+      var sum = 0.0
+      for i in 0..<estimate.count {
+        let difference = Double(x[i]) - Double(y[i])
+        sum += difference * difference
+      }
+      return sum.squareRoot()
     }
-    return sum.squareRoot()
   }
 
   /// Whether a pass ran in the last run.

@@ -54,11 +54,7 @@ public final class SweepPlan {
 
     // Nodes by their axes, stages in an order in which each comes after those it takes values from.
     var nodesOf: [Set<Axis>: [Int]] = [:]
-    var axesOfNode: [Set<Axis>] = []
-    for (position, node) in graph.nodes.enumerated() {
-      let uses = GraphIndex.uses(of: node)
-      let set = uses.reduce(into: Set<Axis>()) { $0.formUnion(analysis[$1]) }
-      axesOfNode.append(set)
+    for (position, set) in try SweepPlan.axesOfNodes(graph, analysis, index).enumerated() {
       nodesOf[set, default: []].append(position)
     }
     let keys = nodesOf.keys.sorted {
@@ -96,6 +92,23 @@ public final class SweepPlan {
       stages.append(stage)
     }
     self.stages = stages
+  }
+
+  /// The axes of each node. A weight that is made where it is needed belongs to the node that needs it, which runs more
+  /// often: held, it would take the memory that was to be saved.
+  private static func axesOfNodes(_ graph: Graph, _ analysis: AxisAnalysis, _ index: GraphIndex) throws
+    -> [Set<Axis>]
+  {
+    var sets = graph.nodes.map { node in
+      GraphIndex.uses(of: node).reduce(into: Set<Axis>()) { $0.formUnion(analysis[$1]) }
+    }
+    guard try graph.memoryUse() == .low else { return sets }
+    let fed = Set(graph.inputs.map(\.name))
+    for position in LateWeights.positions(graph, given: fed).sorted(by: >) {
+      let consumers = Set(graph.nodes[position].outputs.flatMap { index.consumers[$0] ?? [] })
+      if consumers.count == 1 { sets[position] = sets[consumers.first!] }
+    }
+    return sets
   }
 
   /// A plan that runs beside another: it shares graph and constants, and has memory of its own.

@@ -16,6 +16,9 @@ public final class SweepRun {
   /// Bytes held at most.
   public private(set) var peakHeldBytes = 0
 
+  /// Where the time of the stages is added up.
+  public var profile: Profile?
+
   private let feed: (String, SweepPosition) throws -> Tensor
   private var held: [Key: Entry] = [:]
   private var heldBytes = 0
@@ -126,7 +129,7 @@ public final class SweepRun {
     for name in stage.fed {
       inputs[name] = try plan.preparation.supplied[name] ?? feed(name, position)
     }
-    let values = try stage.plan.run(inputs, at: position)
+    let values = try stage.plan.run(inputs, at: position, profile: profile)
     runs[number] += 1
     hold(key, values, stage)
     return values

@@ -1,3 +1,4 @@
+import CKernels
 import GraphIR
 
 /// A convolution of [N, C, …] by [O, C / groups, …]: a product of the weight [O, C · taps] and the unfolded
@@ -12,6 +13,15 @@ struct Convolution<T: MatrixScalar> {
   let y: UnsafeMutablePointer<T>
 
   private var shape: ConvolutionShape { plan.shape }
+
+  /// Computes it by panels of which those of the weight are there.
+  func run(_ panels: Panels<T>, keeping context: RunContext) {
+    if shape.isPointwise {
+      for position in 0..<shape.batch { panels.run(pointwise(position), context) }
+    } else {
+      run(panels, context)
+    }
+  }
 
   func run(_ context: RunContext) {
     if shape.isPointwise { return runPointwise(context) }
@@ -60,16 +70,19 @@ struct Convolution<T: MatrixScalar> {
   }
 
   private func runPointwise(_ context: RunContext) {
+    MatrixProduct<T>.run(
+      shape.batch * shape.groups, shape.outputChannels, shape.outputs, shape.inputChannels, context, precision
+    ) { pointwise($0) }
+  }
+
+  /// The product of one group of one image.
+  private func pointwise(_ position: Int) -> MatrixProduct<T> {
     let (m, n, k) = (shape.outputChannels, shape.outputs, shape.inputChannels)
-    MatrixProduct<T>.run(shape.batch * shape.groups, m, n, k, context, precision) { position in
-      let group = position % shape.groups
-      return MatrixProduct(
-        m: m, n: n, k: k, a: MatrixOperand(w + group * m * k, stride: max(k, 1)),
-        b: MatrixOperand(x + position * k * n, stride: n), c: y + position * m * n, strideC: n,
-        addend: bias.map {
-          MatrixAddend(base: $0 + group * m, rowStride: 1, columnStride: 0, factor: 1)
-        })
-    }
+    let group = position % shape.groups
+    return MatrixProduct(
+      m: m, n: n, k: k, a: MatrixOperand(w + group * m * k, stride: max(k, 1)),
+      b: MatrixOperand(x + position * k * n, stride: n), c: y + position * m * n, strideC: n,
+      addend: bias.map { MatrixAddend(base: $0 + group * m, rowStride: 1, columnStride: 0, factor: 1) })
   }
 
   private func run(
@@ -164,6 +177,11 @@ struct Convolution<T: MatrixScalar> {
     _ target: UnsafeMutablePointer<T>
   ) {
     let (height, width) = (shape.axes[1], shape.axes[2])
+    if let source = source as? UnsafePointer<Float>, let target = target as? UnsafeMutablePointer<Float>,
+      unfoldRows(source, channels, positions, stride, target)
+    {
+      return
+    }
     var line = target - positions.lowerBound
     for channel in 0..<channels {
       let plane = source + channel * shape.inputs
@@ -196,6 +214,33 @@ struct Convolution<T: MatrixScalar> {
         }
       }
     }
+  }
+
+  /// The same for small images, whole rows of them: most of what they take else is to begin a copy.
+  /// - Returns: false where that does not fit.
+  private func unfoldRows(
+    _ source: UnsafePointer<Float>, _ channels: Int, _ positions: Range<Int>, _ stride: Int,
+    _ target: UnsafeMutablePointer<Float>
+  ) -> Bool {
+    let (height, width) = (shape.axes[1], shape.axes[2])
+    guard width.input % 4 == 0, width.input <= 64, height.input <= 64, height.kernel <= 16,
+      width.kernel <= 16,
+      height.dilation <= 16, width.dilation <= 16, height.padding <= 64, width.padding <= 64,
+      positions.lowerBound % width.input == 0, positions.upperBound % width.input == 0
+    else { return false }
+    let rows = positions.count / width.input
+    var window = ck_window(
+      height: height.input, width: width.input, kernel_height: height.kernel, kernel_width: width.kernel,
+      dilation_height: height.dilation, dilation_width: width.dilation, padding_height: height.padding,
+      padding_width: width.padding)
+    let count = ck_unfold_border(&window, rows)
+    guard count <= 8192 else { return false }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { border in
+      ck_unfold(
+        source, channels, &window, positions.lowerBound / width.input, rows, border.baseAddress!, target,
+        stride)
+    }
+    return true
   }
 
   /// Copies `count` elements of an input row from `first` on, one every stride, zeros outside the row.

@@ -80,12 +80,25 @@ struct ConvolutionPlan {
 
   /// The same products by panels, for one image at a time; nil where that does not pay.
   func panels<T: MatrixScalar>(_ type: T.Type, _ precision: ProductPrecision) -> Panels<T>? {
-    guard images == 1, !shape.isPointwise, shape.taps < 1 << 12 else { return nil }
-    // Channels in pairs, as some slots hold two of what follows each other; about a quarter of the cache.
-    let channels = 2 * max(1, Self.unfoldedLimit / (1024 * shape.taps))
+    guard let unfolded = unfoldedRows else { return nil }
     return T.panels(
       shape.outputChannels, shape.outputs, Cost.product([shape.inputChannels, shape.taps]), precision,
-      unfolded: channels * shape.taps)
+      unfolded: unfolded)
+  }
+
+  /// Rows that are unfolded at a time for panels; nil where there are to be none.
+  private var unfoldedRows: Int? {
+    guard images == 1, !shape.isPointwise, shape.taps < 1 << 12 else { return nil }
+    // Channels in pairs, as some slots hold two of what follows each other; about a quarter of the cache.
+    return 2 * max(1, Self.unfoldedLimit / (1024 * shape.taps)) * shape.taps
+  }
+
+  /// The plan of products whose weights are there in panels.
+  func keptPlan(_ precision: ProductPrecision) -> PanelPlan? {
+    guard shape.groups == 1, let unfolded = shape.isPointwise ? 0 : unfoldedRows else { return nil }
+    return PanelPlan(
+      shape.outputChannels, shape.outputs, Cost.product([shape.inputChannels, shape.taps]), precision,
+      unfolded: unfolded, kept: .left)
   }
 
   var columns: Int { images * positions }

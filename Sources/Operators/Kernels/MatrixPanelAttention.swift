@@ -202,27 +202,21 @@ struct PanelAttention {
 
     /// Brings a panel of queries up to date with a piece of the keys.
     private func add(_ piece: Range<Int>, _ panel: Int) {
-      let (rows, columns, multiply) = (table.rows, table.columns, table.panel!)
-      for row in stride(from: 0, to: piece.count, by: rows) {
-        multiply(
-          plan.kernels.slots(plan.shape.headSize), keys + (piece.lowerBound + row) / rows * plan.keyPanel,
-          query(panel),
-          scores + row * columns, columns, min(rows, piece.count - row), columns, 0, nil, nil)
-      }
+      let (rows, columns, multiply) = (table.rows, table.columns, table.panels!)
+      multiply(
+        plan.kernels.slots(plan.shape.headSize), keys + piece.lowerBound / rows * plan.keyPanel,
+        plan.keyPanel,
+        query(panel), scores, columns, piece.count, columns, 0, nil, nil)
       let (maximum, sum) = (numbers(panel), numbers(panel) + columns)
       let decay = sum + columns
       table.softmax(scores, piece.count, maximum, sum, decay)
       guard owner.y != nil else { return }
       let isFirst = piece.lowerBound == 0
       if !isFirst { table.scale(result(panel), plan.valuePanels * rows, decay) }
-      for value in 0..<plan.valuePanels {
-        multiply(
-          plan.kernels.slots(piece.count),
-          values + value * plan.valuePanel + piece.lowerBound / plan.kernels.elements * rows, scores,
-          result(panel) + value * rows * columns, columns, min(rows, plan.shape.valueSize - value * rows),
-          columns,
-          isFirst ? 0 : 1, nil, nil)
-      }
+      multiply(
+        plan.kernels.slots(piece.count), values + piece.lowerBound / plan.kernels.elements * rows,
+        plan.valuePanel, scores, result(panel), columns, plan.shape.valueSize, columns, isFirst ? 0 : 1, nil,
+        nil)
     }
 
     private func finish(_ panel: Int) {

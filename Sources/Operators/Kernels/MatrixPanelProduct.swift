@@ -23,35 +23,46 @@ struct PanelPlan {
   let streamsRight: Bool
   /// Rows of the right matrix that are made at a time where it is not there as a whole; 0 where it is.
   let unfolded: Int
+  /// The matrix that is there in panels already.
+  let kept: KeptPanels.Side?
 
   /// Bytes of packed columns: a share of the last cache.
   private static let blockBytes = 12 << 20
 
   /// Nil when the product is so small that packing it does not pay, or there are no kernels.
-  init?(_ m: Int, _ n: Int, _ k: Int, _ precision: ProductPrecision = .float32, unfolded: Int = 0) {
+  init?(
+    _ m: Int, _ n: Int, _ k: Int, _ precision: ProductPrecision = .float32, unfolded: Int = 0,
+    kept: KeptPanels.Side? = nil
+  ) {
     guard let best = PanelKernels.best(precision) else { return nil }
-    self.init(m, n, k, best, unfolded: unfolded)
+    self.init(m, n, k, best, unfolded: unfolded, kept: kept)
   }
 
-  init?(_ m: Int, _ n: Int, _ k: Int, _ kernels: PanelKernels, unfolded: Int = 0) {
+  init?(
+    _ m: Int, _ n: Int, _ k: Int, _ kernels: PanelKernels, unfolded: Int = 0, kept: KeptPanels.Side? = nil
+  ) {
     let (panelRows, panelColumns) = (kernels.rows, kernels.columns)
-    guard PanelKernels.fits(m, n, k), m >= 12, n >= panelColumns, k >= 16, Cost.product([m, n, k]) >= 1 << 19
+    // A matrix that is there in panels pays for much smaller products.
+    let least = kept == nil ? (m: 12, n: panelColumns, k: 16, all: 1 << 19) : (m: 4, n: 8, k: 8, all: 1 << 13)
+    guard PanelKernels.fits(m, n, k), m >= least.m, n >= least.n, k >= least.k,
+      Cost.product([m, n, k]) >= least.all
     else { return nil }
-    (self.kernels, self.m, self.n, self.k, self.unfolded) = (kernels, m, n, k, unfolded)
+    (self.kernels, self.m, self.n, self.k, self.unfolded, self.kept) = (kernels, m, n, k, unfolded, kept)
     slots = kernels.slots(k)
     let steps = (slots + 511) / 512
     depth = (slots + steps - 1) / steps
-    let most = 112 / panelRows * panelRows
-    rows = kernels.whole(rows: (m + (m - 1) / most) / ((m - 1) / most + 1))
+    let mostRows = 112 / panelRows * panelRows
+    rows = kernels.whole(rows: (m + (m - 1) / mostRows) / ((m - 1) / mostRows + 1))
     let fitting = Self.blockBytes / (MemoryLayout<Float>.size * slots) / panelColumns * panelColumns
     block = min(kernels.whole(columns: n), max(fitting, 4 * panelColumns))
     // Two dozen items keep a few threads busy.
     let rowItems = (m + rows - 1) / rows
     let columnItems = (24 + rowItems - 1) / rowItems
     columns = max(kernels.whole(columns: (block + columnItems - 1) / columnItems), 2 * panelColumns)
-    sharesLeft = rowItems < 12 && m * slots <= 1 << 20
+    sharesLeft = kept == .left || rowItems < 12 && m * slots <= 1 << 20
     streamsRight =
-      sharesLeft && unfolded == 0 && kernels.panels(columns: n) >= 32 && slots * panelColumns <= 1 << 18
+      kept == nil && sharesLeft && unfolded == 0 && kernels.panels(columns: n) >= 32
+      && slots * panelColumns <= 1 << 18
   }
 
   /// Elements of a panel of all steps, with room behind it.
@@ -60,9 +71,12 @@ struct PanelPlan {
 
   /// Elements that all threads see.
   var sharedCount: Int {
-    (sharesLeft ? kernels.panels(rows: m) * leftPanel : 0)
-      + (streamsRight ? 0 : kernels.panels(columns: block) * rightPanel)
+    packedLeftPanels * leftPanel
+      + (streamsRight || kept == .right ? 0 : kernels.panels(columns: block) * rightPanel)
   }
+
+  /// Panels of the left matrix that a run packs for all threads.
+  var packedLeftPanels: Int { sharesLeft && kept != .left ? kernels.panels(rows: m) : 0 }
 
   /// Panels that are packed at a time.
   let chunk = 4
@@ -77,18 +91,48 @@ struct PanelPlan {
     SharedScratch<Float>.byteCount(sharedCount)
       + (scratchCount == 0 ? 0 : SlottedScratch<Float>.byteCount(scratchCount, threads: threads))
   }
+
+  /// Calls `body` with the slots of each step.
+  func steps(_ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: slots, by: depth) { body(first..<min(slots, first + depth)) }
+  }
+
+  /// Packs rows of A for all steps, a panel after the other.
+  func packLeft(
+    _ a: MatrixOperand<Float>, _ alpha: Float, _ rows: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) {
+    let (panelRows, elements, pack) = (kernels.rows, kernels.elements, kernels.table.pointee.pack_left!)
+    for (panel, row) in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows).enumerated() {
+      steps { step in
+        let (first, last) = (step.lowerBound * elements, min(k, step.upperBound * elements))
+        pack(
+          a.isTransposed ? 1 : 0, a.from(row: row, column: first), a.stride,
+          min(panelRows, rows.upperBound - row), last - first, alpha,
+          target + panel * leftPanel + step.lowerBound * panelRows)
+      }
+    }
+  }
+
+  /// Packs the columns of B from one on for all steps.
+  func packRight(_ b: MatrixOperand<Float>, _ column: Int, to target: UnsafeMutablePointer<Float>) {
+    kernels.table.pointee.pack_right(
+      b.isTransposed ? 1 : 0, b.from(row: 0, column: column), b.stride, min(kernels.columns, n - column), k,
+      target)
+  }
 }
 
 /// C = alpha · A · B + addend by panels.
 struct PanelProduct {
   let plan: PanelPlan
   let product: MatrixProduct<Float>
+  /// The panels of the plan's kept matrix.
+  private let kept: UnsafeMutablePointer<Float>?
   private let rowStart, columnStart: UnsafePointer<Float>?
   /// Whether the addend has to be in C before.
   private let prefills: Bool
 
-  init(_ plan: PanelPlan, _ product: MatrixProduct<Float>) {
-    (self.plan, self.product) = (plan, product)
+  init(_ plan: PanelPlan, _ product: MatrixProduct<Float>, kept: UnsafeMutablePointer<Float>? = nil) {
+    (self.plan, self.product, self.kept) = (plan, product, kept)
     var (row, column, prefills): (UnsafePointer<Float>?, UnsafePointer<Float>?, Bool) = (nil, nil, false)
     if let addend = product.addend {
       switch (addend.rowStride, addend.columnStride, addend.factor) {
@@ -104,14 +148,18 @@ struct PanelProduct {
     let shared = SharedScratch<Float>(plan.sharedCount, context)
     let scratch = plan.scratchCount == 0 ? nil : SlottedScratch<Float>(plan.scratchCount, shared.rest)
     let (panelRows, panelColumns) = (plan.kernels.rows, plan.kernels.columns)
-    let leftPanels = plan.sharesLeft ? plan.kernels.panels(rows: plan.m) : 0
-    let right = shared.base + leftPanels * plan.leftPanel
+    let leftPanels = plan.packedLeftPanels
+    let allLeft = plan.kept == .left ? kept! : shared.base
+    let packsRight = plan.kept != .right
     if plan.streamsRight, let scratch { return runStreaming(shared.base, scratch, context.pool) }
     let rowItems = (plan.m + plan.rows - 1) / plan.rows
     for start in stride(from: 0, to: plan.n, by: plan.block) {
       let block = start..<min(plan.n, start + plan.block)
+      let right =
+        packsRight
+        ? shared.base + leftPanels * plan.leftPanel : kept! + start / panelColumns * plan.rightPanel
       let packsLeft = start == 0 ? leftPanels : 0
-      let rightPanels = plan.kernels.panels(columns: block.count)
+      let rightPanels = packsRight ? plan.kernels.panels(columns: block.count) : 0
       let chunk = plan.chunk
       let leftItems = (packsLeft + chunk - 1) / chunk
       context.pool.forEachWithSlot(leftItems + (rightPanels + chunk - 1) / chunk) { item, slot in
@@ -126,7 +174,7 @@ struct PanelProduct {
             return packUnfolded(columns, unfold, scratch.pointer(slot), to: right + first * plan.rightPanel)
           }
           for panel in first..<min(rightPanels, first + chunk) {
-            packRight(start + panel * panelColumns, to: right + panel * plan.rightPanel)
+            plan.packRight(product.b, start + panel * panelColumns, to: right + panel * plan.rightPanel)
           }
         }
       }
@@ -140,7 +188,7 @@ struct PanelProduct {
           left = scratch.pointer(slot)
           packLeft(rows, to: left)
         } else {
-          left = shared.base + row / panelRows * plan.leftPanel
+          left = allLeft + row / panelRows * plan.leftPanel
         }
         multiply(
           rows, start + column..<min(block.upperBound, start + column + plan.columns), left,
@@ -165,7 +213,7 @@ struct PanelProduct {
       let right = scratch.pointer(slot)
       let last = min(rightPanels, (item + 1) * group)
       for panel in item * group..<last {
-        packRight(panel * width, to: right)
+        plan.packRight(product.b, panel * width, to: right)
         // Threads take turns: an item's thread will take the one that comes after the others'.
         let next = panel + 1 < last ? panel + 1 : (item + pool.threadCount) * group
         multiply(
@@ -187,34 +235,8 @@ struct PanelProduct {
       last - first)
   }
 
-  /// Calls `body` with the slots of each step.
-  private func steps(_ body: (Range<Int>) -> Void) {
-    for first in stride(from: 0, to: plan.slots, by: plan.depth) {
-      body(first..<min(plan.slots, first + plan.depth))
-    }
-  }
-
-  /// Packs rows of A for all steps, a panel after the other.
   private func packLeft(_ rows: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    let (panelRows, pack, a) = (plan.kernels.rows, plan.kernels.functions.pack_left!, product.a)
-    let elements = plan.kernels.elements
-    for (panel, row) in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows).enumerated() {
-      steps { step in
-        let (first, last) = (step.lowerBound * elements, min(plan.k, step.upperBound * elements))
-        pack(
-          a.isTransposed ? 1 : 0, a.from(row: row, column: first), a.stride,
-          min(panelRows, rows.upperBound - row), last - first, product.alpha,
-          target + panel * plan.leftPanel + step.lowerBound * panelRows)
-      }
-    }
-  }
-
-  /// Packs the columns of B from one on for all steps.
-  private func packRight(_ column: Int, to target: UnsafeMutablePointer<Float>) {
-    let (columns, b) = (plan.kernels.columns, product.b)
-    plan.kernels.functions.pack_right(
-      b.isTransposed ? 1 : 0, b.from(row: 0, column: column), b.stride, min(columns, plan.n - column), plan.k,
-      target)
+    plan.packLeft(product.a, product.alpha, rows, to: target)
   }
 
   /// Packs columns of B that are made on the way, some rows at a time.
@@ -241,13 +263,15 @@ struct PanelProduct {
     _ rows: Range<Int>, _ columns: Range<Int>, _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>,
     next: Int? = nil
   ) {
-    let table = plan.kernels.functions
-    let (panelRows, panelColumns, panel) = (table.rows, table.columns, table.panel!)
+    let table = plan.kernels.table
+    let (panelRows, panelColumns, panel, panels) = (
+      table.pointee.rows, table.pointee.columns, table.pointee.panel!, table.pointee.panels!
+    )
     if prefills { product.prefill(rows, columns) }
     // Columns whose part of C stays near while the steps add to it.
     let near = 512 / panelColumns * panelColumns
     for group in stride(from: columns.lowerBound, to: columns.upperBound, by: near) {
-      steps { step in
+      plan.steps { step in
         let adds: Int32 = prefills || step.lowerBound > 0 ? 1 : 0
         let starts = step.lowerBound == 0
         for column in stride(from: group, to: min(columns.upperBound, group + near), by: panelColumns) {
@@ -256,10 +280,17 @@ struct PanelProduct {
             * panelColumns
           let width = min(panelColumns, columns.upperBound - column)
           var ownLeft = left + step.lowerBound * panelRows
+          guard let next else {
+            panels(
+              step.count, ownLeft, plan.leftPanel, ownRight,
+              product.c + rows.lowerBound * product.strideC + column, product.strideC, rows.count, width,
+              adds,
+              starts ? rowStart.map { $0 + rows.lowerBound } : nil,
+              starts ? columnStart.map { $0 + column } : nil)
+            continue
+          }
           for row in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows) {
-            if let next {
-              prefetchRight(next, step, row / panelRows, of: plan.kernels.panels(rows: plan.m))
-            }
+            prefetchRight(next, step, row / panelRows, of: plan.kernels.panels(rows: plan.m))
             panel(
               step.count, ownLeft, ownRight, product.c + row * product.strideC + column, product.strideC,
               min(panelRows, rows.upperBound - row), width, adds, starts ? rowStart.map { $0 + row } : nil,

@@ -13,17 +13,18 @@ struct WinogradConvolution {
   let bias: UnsafePointer<Float>?
   /// [N, O, H, W]
   let y: UnsafeMutablePointer<Float>
+  /// The transformed kernels of a plan that keeps them.
+  var kept: UnsafeMutablePointer<Float>?
 
   private var shape: ConvolutionShape { plan.shape }
-  private var kernels: ck_panels { plan.kernels.functions }
   private var height: Int { shape.axes[1].input }
   private var width: Int { shape.axes[2].input }
 
   func run(_ context: RunContext) {
     let input = SharedScratch<Float>(plan.inputCount, context)
     let scratch = SlottedScratch<Float>(plan.scratchCount, input.rest)
-    let rows = plan.outputPanels * kernels.rows
-    let outputItems = (shape.outputChannels + rows - 1) / rows
+    let rows = plan.outputPanels * plan.kernels.rows
+    let outputItems = plan.outputItems
     for start in stride(from: 0, to: plan.tiles, by: plan.block) {
       let tiles = start..<min(plan.tiles, start + plan.block)
       transform(tiles, to: input.base, scratch, context.pool)
@@ -62,8 +63,8 @@ struct WinogradConvolution {
     _ tiles: Range<Int>, to target: UnsafeMutablePointer<Float>, _ scratch: SlottedScratch<Float>,
     _ pool: ThreadPool
   ) {
-    let (segments, columns, kernels) = (segments(tiles), self.kernels.columns, self.kernels)
-    let (channels, slots, elements, chunk) = (shape.inputChannels, plan.slots, kernels.elements, 4)
+    let (segments, columns) = (segments(tiles), plan.kernels.columns)
+    let (channels, slots, elements, chunk) = (shape.inputChannels, plan.slots, plan.kernels.elements, 4)
     let used = tiles.count % columns
     pool.forEachWithSlot((slots + chunk - 1) / chunk) { item, slot in
       for place in item * chunk..<min(slots, (item + 1) * chunk) {
@@ -92,31 +93,45 @@ struct WinogradConvolution {
     outputs: Range<Int>, _ tiles: Range<Int>, parts: Range<Int>, _ input: UnsafePointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
-    let (weights, products) = (scratch, scratch + plan.weightCount)
-    let keepsWeights = plan.partsPerItem > 1
-    let stepCount = plan.weightCount / (keepsWeights ? plan.steps : 1)
-    if keepsWeights {
+    let products = scratch + plan.weightCount
+    let stepCount = plan.stepWeightCount
+    var weights = scratch
+    if let kept {
+      weights = kept + outputs.lowerBound / (plan.outputPanels * plan.kernels.rows) * plan.steps * stepCount
+    }
+    let hasAllSteps = plan.keepsWeights || plan.partsPerItem > 1
+    if hasAllSteps, kept == nil {
       for step in 0..<plan.steps { transformWeights(outputs, step, to: weights + step * stepCount) }
     }
     for part in parts {
       let own =
         tiles.lowerBound + part * plan.part..<min(tiles.upperBound, tiles.lowerBound + (part + 1) * plan.part)
       for step in 0..<plan.steps {
-        if !keepsWeights { transformWeights(outputs, step, to: weights) }
+        if !hasAllSteps { transformWeights(outputs, step, to: weights) }
         multiply(
           outputs, own.count, first: part * plan.part, step, input,
-          weights + (keepsWeights ? step * stepCount : 0), products)
+          weights + (hasAllSteps ? step * stepCount : 0), products)
       }
       finish(outputs, own, products)
     }
   }
 
+  /// Transforms the kernels of one item for a plan that keeps them.
+  func keepWeights(item: Int, to target: UnsafeMutablePointer<Float>) {
+    let rows = plan.outputPanels * plan.kernels.rows
+    let outputs = item * rows..<min(shape.outputChannels, (item + 1) * rows)
+    let own = target + item * plan.steps * plan.stepWeightCount
+    // Room behind panels is read along with them.
+    own.update(repeating: 0, count: plan.steps * plan.stepWeightCount)
+    for step in 0..<plan.steps { transformWeights(outputs, step, to: own + step * plan.stepWeightCount) }
+  }
+
   /// Left panels of all planes for the channels of one step: `[plane, panel, slot, row]`.
   private func transformWeights(_ outputs: Range<Int>, _ step: Int, to target: UnsafeMutablePointer<Float>) {
-    let (rows, kernels) = (self.kernels.rows, self.kernels)
+    let (rows, elements) = (plan.kernels.rows, plan.kernels.elements)
     let slots = slots(step)
     let channels =
-      slots.lowerBound * kernels.elements..<min(shape.inputChannels, slots.upperBound * kernels.elements)
+      slots.lowerBound * elements..<min(shape.inputChannels, slots.upperBound * elements)
     for (panel, output) in stride(from: outputs.lowerBound, to: outputs.upperBound, by: rows).enumerated() {
       plan.tile.weights(
         w + (output * shape.inputChannels + channels.lowerBound) * 9, shape.inputChannels * 9,
@@ -134,7 +149,9 @@ struct WinogradConvolution {
     _ outputs: Range<Int>, _ count: Int, first: Int, _ step: Int, _ input: UnsafePointer<Float>,
     _ weights: UnsafePointer<Float>, _ products: UnsafeMutablePointer<Float>
   ) {
-    let (rows, columns, panel) = (kernels.rows, kernels.columns, kernels.panel!)
+    let (rows, columns, panels) = (
+      plan.kernels.rows, plan.kernels.columns, plan.kernels.table.pointee.panels!
+    )
     let (slots, lanes) = (slots(step), columns / 2)
     let leftPanels = (outputs.count + rows - 1) / rows
     for plane in 0..<plan.tile.planes {
@@ -143,20 +160,16 @@ struct WinogradConvolution {
       let target = products + plane * plan.outputPanels * rows * plan.part
       for column in stride(from: 0, to: count, by: columns) {
         let operand = right + (first + column) * plan.slots
-        for row in 0..<leftPanels {
-          panel(
-            slots.count, left + row * plan.leftPanel, operand, target + row * rows * plan.part + column,
-            plan.part, rows, min(columns, (count - column + lanes - 1) / lanes * lanes), step > 0 ? 1 : 0,
-            nil, nil)
-        }
+        panels(
+          slots.count, left, plan.leftPanel, operand, target + column, plan.part, leftPanels * rows,
+          min(columns, (count - column + lanes - 1) / lanes * lanes), step > 0 ? 1 : 0, nil, nil)
       }
     }
   }
 
   /// Transforms products back and adds the bias.
   private func finish(_ outputs: Range<Int>, _ tiles: Range<Int>, _ products: UnsafePointer<Float>) {
-    let plane = plan.outputPanels * kernels.rows * plan.part
-    let kernels = self.kernels
+    let plane = plan.outputPanels * plan.kernels.rows * plan.part
     for segment in segments(tiles) {
       for output in outputs {
         plan.tile.output(

@@ -21,6 +21,8 @@ struct WinogradPlan {
   let partsPerItem: Int
   /// Panels of output channels in one item.
   let outputPanels: Int
+  /// Whether transformed kernels are there already.
+  let keepsWeights: Bool
   /// Slots of input channels, and of one product.
   let slots: Int
   let depth: Int
@@ -30,14 +32,17 @@ struct WinogradPlan {
 
   /// Nil when the convolution is not one of 3×3 that keeps the size, or gains nothing.
   init?(
-    _ shape: ConvolutionShape, _ precision: ProductPrecision = .float32, _ largest: WinogradTile = .default
+    _ shape: ConvolutionShape, _ precision: ProductPrecision = .float32, _ largest: WinogradTile = .default,
+    keepsWeights: Bool = false
   ) {
     guard let best = PanelKernels.best(precision) else { return nil }
-    self.init(shape, best, WinogradTile.allCases.filter { $0 <= largest })
+    self.init(shape, best, WinogradTile.allCases.filter { $0 <= largest }, keepsWeights: keepsWeights)
   }
 
   /// - Parameter tiles: those to choose from.
-  init?(_ shape: ConvolutionShape, _ kernels: PanelKernels, _ tiles: [WinogradTile]) {
+  init?(
+    _ shape: ConvolutionShape, _ kernels: PanelKernels, _ tiles: [WinogradTile], keepsWeights: Bool = false
+  ) {
     guard shape.groups == 1, shape.axes[0] == ConvolutionAxis(),
       shape.axes.dropFirst().allSatisfy({
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1 && $0.padding == 1 && $0.output == $0.input
@@ -52,16 +57,19 @@ struct WinogradPlan {
     func perImage(_ tile: ck_winograd) -> Int { across(tile) * ((height + tile.height - 1) / tile.height) }
     // Multiplications of a pair of channels, with what transforming its kernel costs beside them.
     func cost(_ tile: ck_winograd) -> Int {
-      let lanes = columns / 2
       let (tiles, overflow) = perImage(tile).multipliedReportingOverflow(by: shape.batch)
       guard !overflow, tiles < 1 << 40 else { return .max }
-      return tile.planes * ((tiles + lanes - 1) / lanes * lanes + 12)
+      // Half a panel takes about three quarters of a whole one's time.
+      let last = tiles % columns
+      let part = last == 0 ? 0 : last <= columns / 2 ? columns / 4 * 3 : columns
+      return tile.planes * (tiles - last + part + (keepsWeights ? 0 : 12))
     }
     guard let tile = tiles.map(kernels.winograd).min(by: { cost($0) < cost($1) }),
       cost(tile) < Cost.product([10, shape.batch, shape.outputs])
     else { return nil }
     self.shape = shape
     self.kernels = kernels
+    self.keepsWeights = keepsWeights
     self.tile = tile
     self.across = across(tile)
     tilesPerImage = perImage(tile)
@@ -99,7 +107,21 @@ struct WinogradPlan {
   var inputCount: Int { tile.planes * inputPlane }
 
   /// Elements of an item's transformed weights: those of all steps where several parts need them.
-  var weightCount: Int { tile.planes * outputPanels * leftPanel * (partsPerItem > 1 ? steps : 1) }
+  var weightCount: Int {
+    keepsWeights ? 0 : stepWeightCount * (partsPerItem > 1 ? steps : 1)
+  }
+
+  /// Elements of the transformed kernels of an item and a step.
+  var stepWeightCount: Int { tile.planes * outputPanels * leftPanel }
+
+  /// Groups of output channels, one an item.
+  var outputItems: Int {
+    let rows = outputPanels * kernels.rows
+    return (shape.outputChannels + rows - 1) / rows
+  }
+
+  /// Elements of all transformed kernels: `[item, step, plane, panel, slot, row]`.
+  var keptCount: Int { outputItems * steps * stepWeightCount }
 
   /// Elements of an item's products.
   var productCount: Int { tile.planes * outputPanels * kernels.rows * part + 16 }

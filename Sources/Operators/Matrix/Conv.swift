@@ -14,6 +14,13 @@ struct Conv: Operator {
   let window: ConvolutionWindow
   let precision: ProductPrecision
   let largestTile: WinogradTile
+  private var kept: Kept?
+
+  /// A plan with the weight in its layout.
+  private enum Kept {
+    case winograd(WinogradPlan, Storage)
+    case panels(ConvolutionPlan, KeptPanels)
+  }
 
   init(_ attributes: Attributes) throws {
     window = try ConvolutionWindow(attributes)
@@ -60,6 +67,7 @@ struct Conv: Operator {
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let b = inputs.count > 2 ? inputs[2] : nil
+    if let kept { return run(kept, x, w, b, y, context) }
     let shape = try shape(x.shape, w.shape)
     if x.dtype == .float32, let plan = WinogradPlan(shape, precision, largestTile) {
       return WinogradConvolution(
@@ -72,6 +80,21 @@ struct Conv: Operator {
     case .float32: try run(Float.self, plan, x, w, b, y, context)
     case .float64: try run(Double.self, plan, x, w, b, y, context)
     default: throw DataError("cannot convolve \(x.dtype)")
+    }
+  }
+
+  private func run(_ kept: Kept, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor, _ context: RunContext) {
+    let type = Float.self
+    let (x, w, y) = (x.pointer(as: type), w.pointer(as: type), y.pointer(as: type))
+    let bias = b?.pointer(as: type)
+    switch kept {
+    case .winograd(let plan, let storage):
+      WinogradConvolution(
+        plan: plan, x: x, w: w, bias: bias, y: y, kept: storage.base.assumingMemoryBound(to: type)
+      ).run(context)
+    case .panels(let plan, let panels):
+      Convolution(plan: plan, precision: precision, x: x, w: w, bias: bias, y: y).run(
+        Panels(byteCount: { panels.plan.byteCount(threads: $0) }, run: panels.run), keeping: context)
     }
   }
 
@@ -89,6 +112,11 @@ struct Conv: Operator {
   }
 
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    switch kept {
+    case .winograd(let plan, _)?: return plan.byteCount(threads: threads)
+    case .panels(_, let panels)?: return panels.plan.byteCount(threads: threads)
+    case nil: break
+    }
     guard inputs.count > 1, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape,
       let shape = try? shape(x, w)
     else { return 0 }
@@ -123,5 +151,47 @@ struct Conv: Operator {
     return ConvolutionShape(
       batch: x[0], groups: window.group, inputChannels: w[1], outputChannels: w[0] / window.group,
       axes: axes)
+  }
+}
+
+extension Conv: WeightKeepingOperator {
+  func keepable(_ inputs: [TensorType?], constants: [Tensor?]) -> KeepableWeight? {
+    guard let w = constants[1], w.dtype == .float32, inputs[0]?.dtype == .float32,
+      let x = inputs[0]?.concreteShape, let shape = try? shape(x, w.shape), !w.shape.contains(0)
+    else { return nil }
+    if let plan = WinogradPlan(shape, precision, largestTile, keepsWeights: true) {
+      return keepable(w, plan)
+    }
+    let plan = ConvolutionPlan(shape)
+    guard let panels = plan.keptPlan(precision) else { return nil }
+    return KeptPanels.keepable(w, MatrixOperand(w.pointer(as: Float.self), stride: panels.k), panels) {
+      var op = self
+      op.kept = .panels(plan, $0)
+      return op
+    }
+  }
+
+  private func keepable(_ w: Tensor, _ plan: WinogradPlan) -> KeepableWeight {
+    let tile = plan.tile
+    return KeepableWeight(
+      of: w,
+      layout:
+        "winograd \(tile.height)×\(tile.width) \(plan.shape.outputChannels)×\(plan.shape.inputChannels) "
+        + "\(plan.outputPanels) \(plan.kernels.elements)",
+      byteCount: plan.keptCount * MemoryLayout<Float>.size,
+      fill: { memory, pool in
+        let base = memory.assumingMemoryBound(to: Float.self)
+        let weight = w.pointer(as: Float.self)
+        pool.forEach(plan.outputItems) { item in
+          WinogradConvolution(plan: plan, x: weight, w: weight, bias: nil, y: base).keepWeights(
+            item: item, to: base)
+        }
+        withExtendedLifetime(w) {}
+      },
+      reading: {
+        var op = self
+        op.kept = .winograd(plan, $0)
+        return op
+      })
   }
 }

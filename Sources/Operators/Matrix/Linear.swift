@@ -9,6 +9,7 @@ struct Linear: Operator {
     types: ["T": .floats])
 
   let precision: ProductPrecision
+  private var kept: KeptPanels?
 
   init(_ attributes: Attributes) throws { precision = attributes.precision }
 
@@ -37,8 +38,10 @@ struct Linear: Operator {
     guard let x = inputs[0], let w = inputs[1], let y = outputs[0], y.count > 0 else { return }
     let b = inputs.count > 2 ? inputs[2] : nil
     switch x.dtype {
-    case .float32: try multiply(Float.self, x, w, b, y, context)
-    case .float64: try multiply(Double.self, x, w, b, y, context)
+    case .float32:
+      let product = try product(Float.self, x, w, b, y)
+      if let kept { kept.run(product, context) } else { product.run(context, precision) }
+    case .float64: try product(Double.self, x, w, b, y).run(context, precision)
     default: throw DataError("cannot multiply \(x.dtype)")
     }
   }
@@ -48,26 +51,41 @@ struct Linear: Operator {
   }
 
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    if let kept { return kept.plan.byteCount(threads: threads) }
     guard inputs[0]?.dtype != .float64, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape
     else { return 0 }
     return MatrixProduct<Float>.byteCount(
       Cost.product(Array(x.dropLast())), w[0], w[1], threads: threads, precision)
   }
 
-  private func multiply<T: MatrixScalar>(
-    _ type: T.Type, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor, _ context: RunContext
-  ) throws {
+  private func product<T: MatrixScalar>(
+    _ type: T.Type, _ x: Tensor, _ w: Tensor, _ b: Tensor?, _ y: Tensor
+  ) throws -> MatrixProduct<T> {
     let (n, k) = (w.shape[0], w.shape[1])
     let m = y.count / n
     try BLAS.check(m, n, k)
-    MatrixProduct(
+    return MatrixProduct(
       m: m, n: n, k: k, a: MatrixOperand(x.pointer(as: type), stride: max(k, 1)),
       b: MatrixOperand(w.pointer(as: type), stride: max(k, 1), isTransposed: true),
       c: y.pointer(as: type), strideC: n,
       addend: b.map {
         MatrixAddend(base: $0.pointer(as: type), rowStride: 0, columnStride: 1, factor: 1)
-      }
-    ).run(context, precision)
+      })
+  }
+}
+
+extension Linear: WeightKeepingOperator {
+  func keepable(_ inputs: [TensorType?], constants: [Tensor?]) -> KeepableWeight? {
+    guard let w = constants[1], w.dtype == .float32, w.shape.count == 2, inputs[0]?.dtype == .float32,
+      let x = inputs[0]?.concreteShape,
+      let plan = PanelPlan(Cost.product(x.dropLast()), w.shape[0], w.shape[1], precision, kept: .right)
+    else { return nil }
+    let operand = MatrixOperand(w.pointer(as: Float.self), stride: w.shape[1], isTransposed: true)
+    return KeptPanels.keepable(w, operand, plan) {
+      var op = self
+      op.kept = $0
+      return op
+    }
   }
 }
 

@@ -8,6 +8,7 @@ struct MatMul: Operator {
     types: ["T": .multipliable])
 
   let precision: ProductPrecision
+  private var kept: KeptPanels?
 
   init(_ attributes: Attributes) throws { precision = attributes.precision }
 
@@ -32,6 +33,14 @@ struct MatMul: Operator {
 
   func run(_ inputs: [Tensor?], into outputs: [Tensor?], _ context: RunContext) throws {
     guard let a = inputs[0], let b = inputs[1], let y = outputs[0], y.count > 0 else { return }
+    if let kept {
+      let (n, k) = (kept.plan.n, kept.plan.k)
+      return kept.run(
+        MatrixProduct(
+          m: kept.plan.m, n: n, k: k, a: MatrixOperand(a.pointer(as: Float.self), stride: k),
+          b: MatrixOperand(b.pointer(as: Float.self), stride: n), c: y.pointer(as: Float.self), strideC: n),
+        context)
+    }
     let plan = Plan(a.shape, b.shape)
     switch a.dtype {
     case .float32: try multiply(Float.self, plan, a, b, y, context)
@@ -49,6 +58,7 @@ struct MatMul: Operator {
   }
 
   func workspace(_ inputs: [TensorType?], threads: Int) -> Int {
+    if let kept { return kept.plan.byteCount(threads: threads) }
     guard inputs[0]?.dtype != .float64, let a = inputs[0]?.concreteShape, let b = inputs[1]?.concreteShape,
       let k = a.last, !b.isEmpty
     else { return 0 }
@@ -119,6 +129,20 @@ struct MatMul: Operator {
       integerProduct(
         plan.m, plan.n, plan.k, MatrixOperand(baseA + start.a, stride: plan.k),
         MatrixOperand(baseB + start.b, stride: plan.n), out + position * plan.m * plan.n)
+    }
+  }
+}
+
+extension MatMul: WeightKeepingOperator {
+  func keepable(_ inputs: [TensorType?], constants: [Tensor?]) -> KeepableWeight? {
+    guard let b = constants[1], b.dtype == .float32, b.shape.count == 2, inputs[0]?.dtype == .float32,
+      let a = inputs[0]?.concreteShape, a.count >= 2,
+      let plan = PanelPlan(Cost.product(a.dropLast()), b.shape[1], b.shape[0], precision, kept: .right)
+    else { return nil }
+    return KeptPanels.keepable(b, MatrixOperand(b.pointer(as: Float.self), stride: b.shape[1]), plan) {
+      var op = self
+      op.kept = $0
+      return op
     }
   }
 }

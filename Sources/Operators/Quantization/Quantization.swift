@@ -64,6 +64,13 @@ struct ScaleLayout {
         let (row, column) = start.quotientAndRemainder(dividingBy: inner)
         let end = min(range.upperBound, (row + 1) * inner)
         let index = row % extent
+        if inner == 1, block == 0, outer * extent > 1 {
+          // Neighbours have scales that are neighbours.
+          let end = min(range.upperBound, start + extent - index)
+          body(start..<end, index, 1)
+          start = end
+          continue
+        }
         let scale =
           block == 0
           ? (outer * extent == 1 ? 0 : index) : (row / extent * blocks + index / block) * inner + column

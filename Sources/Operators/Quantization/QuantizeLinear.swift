@@ -1,3 +1,4 @@
+import CKernels
 import GraphIR
 
 /// y = saturate(round(x / y_scale) + y_zero_point), half to even; floats of 8 and 4 bits are rounded once, without a
@@ -100,6 +101,23 @@ struct DequantizeLinear: Operator {
     let result = y.dtype == .float32 ? y : Tensor(.float32, y.shape)
     let out = result.pointer(as: Float.self)
     layout.forEachRun(context.pool) { range, first, step in
+      if step <= 1, [.int8, .uint8].contains(x.dtype) {
+        let target = out + range.lowerBound
+        return scales.withUnsafeBufferPointer { scales in
+          let scale = scales.baseAddress! + first
+          func write(_ zero: UnsafePointer<Float>?) {
+            if x.dtype == .int8 {
+              ck_dequantize_s8(
+                x.pointer(as: Int8.self) + range.lowerBound, target, range.count, scale, zero, step)
+            } else {
+              ck_dequantize_u8(
+                x.pointer(as: UInt8.self) + range.lowerBound, target, range.count, scale, zero, step)
+            }
+          }
+          guard let points else { return write(nil) }
+          points.withUnsafeBufferPointer { write($0.baseAddress! + first) }
+        }
+      }
       let values = Quantization.floats(x.reshaped([x.count]).rows(range))
       for (offset, value) in values.enumerated() {
         let place = first + offset * step
