@@ -114,6 +114,25 @@ public final class Profile {
     }
   }
 
+  /// Seconds that it takes to take the time of one run of a node, which are none of the node's.
+  public static func overhead() -> Double {
+    let profile = Profile()
+    let labels = (0..<64).map { Label(Node("Add", name: "model/down_blocks.\($0)/Add", inputs: [], outputs: [])) }
+    let rounds = 200
+    let duration = ContinuousClock().measure {
+      for _ in 0..<rounds {
+        for label in labels {
+          profile.begin(label)
+          profile.end(label, 1, 1) { [] }
+        }
+      }
+    }
+    return max(seconds(duration) - profile.seconds, 0) / Double(rounds * labels.count)
+  }
+
+  /// Runs of all nodes together.
+  public var calls: Int { byNode.values.reduce(0) { $0 + $1.calls } }
+
   /// Seconds of all nodes together.
   public var seconds: Double { byNode.values.reduce(0) { $0 + $1.seconds } }
 

@@ -89,11 +89,13 @@ extension RunCommand {
   private func report(_ profile: Profile, _ job: MatchingJob) {
     let peak = ProductPeak.measure(ThreadPool(threads: job.workerCount > 1 ? 1 : arguments.threadCount))
     Terminal.note(ProfileReport.table(profile, depth: scopeDepth, peak: peak))
-    let outside = 1 - profile.seconds / max(job.sweepSeconds, 1e-9)
+    // Taking the time of every node takes some itself.
+    let taken = job.sweepSeconds - Double(profile.calls) * Profile.overhead()
+    let outside = 1 - profile.seconds / max(taken, 1e-9)
     Terminal.note(
       String(
         format: "outside operators: %.1f %% of %.2f s (%d images beside each other)", 100 * outside,
-        job.sweepSeconds,
+        taken,
         job.workerCount))
   }
 
