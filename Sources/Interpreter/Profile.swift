@@ -117,7 +117,9 @@ public final class Profile {
   /// Seconds that it takes to take the time of one run of a node, which are none of the node's.
   public static func overhead() -> Double {
     let profile = Profile()
-    let labels = (0..<64).map { Label(Node("Add", name: "model/down_blocks.\($0)/Add", inputs: [], outputs: [])) }
+    let labels = (0..<64).map {
+      Label(Node("Add", name: "model/down_blocks.\($0)/Add", inputs: [], outputs: []))
+    }
     let rounds = 200
     let duration = ContinuousClock().measure {
       for _ in 0..<rounds {

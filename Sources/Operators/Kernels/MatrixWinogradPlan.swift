@@ -28,7 +28,7 @@ struct WinogradPlan {
   let depth: Int
 
   /// Bytes of transformed input in a block: a share of the last cache.
-  private static let blockBytes = 16 << 20
+  private static let blockBytes = 6 << 20
 
   /// Nil when the convolution is not one of 3×3 that keeps the size, or gains nothing.
   init?(
