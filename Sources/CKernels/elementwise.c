@@ -138,14 +138,17 @@ CK_DISPATCH void ck_f32_to_bf16(const float *x, uint16_t *y, size_t n) {
 DEQUANTIZE(ck_dequantize_s8, int8_t)
 DEQUANTIZE(ck_dequantize_u8, uint8_t)
 
+// The larger one, or what is no number of the two.
+CK_INLINE float ck_larger(float a, float b) { return a != a || b <= a ? a : b; }
+
 CK_DISPATCH float ck_peak_f32(const float *x, size_t n) {
   float peak = 0.0f;
-  for (size_t i = 0; i < n; i++) peak = peak < ck_abs(x[i]) ? ck_abs(x[i]) : peak;
+  for (size_t i = 0; i < n; i++) peak = ck_larger(peak, ck_abs(x[i]));
   return peak;
 }
 
 CK_DISPATCH void ck_peaks_f32(const float *x, size_t n, float *peaks) {
-  CK_LOOP for (size_t i = 0; i < n; i++) { peaks[i] = peaks[i] < ck_abs(x[i]) ? ck_abs(x[i]) : peaks[i]; }
+  CK_LOOP for (size_t i = 0; i < n; i++) { peaks[i] = ck_larger(peaks[i], ck_abs(x[i])); }
 }
 
 CK_DISPATCH void ck_quantize_s8(const float *x, int8_t *y, size_t n, const float *inverse, size_t step) {

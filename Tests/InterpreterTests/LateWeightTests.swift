@@ -90,6 +90,29 @@ import Testing
     }
   }
 
+  /// A weight stays as it is where no scale fits it, and what a Cast makes of one is still of the Cast's type.
+  @Test func quantizationLeavesWhatItCannotHold() throws {
+    let g = GraphBuilder()
+    let x = g.input("x", .float16, [4, 64])
+    var values = (0..<64 * 64).map { Float($0 % 7) - 3 }
+    let fine = Tensor(values, shape: [64, 64])
+    values[5] = .infinity
+    let infinite = Tensor(values, shape: [64, 64])
+    values[5] = .nan
+    let noNumber = Tensor(values, shape: [64, 64])
+    for (name, weight) in [("fine", fine), ("infinite", infinite), ("none", noNumber)] {
+      let half = g.Cast(g.constant(weight, name), attributes: ["to": .int(10)])
+      g.output(g.MatMul(x, half), as: "y.\(name)", nil)
+    }
+    let quantized = WeightQuantization().apply(g.graph)
+    #expect(quantized.count == 1)
+    #expect(quantized.graph.initializers["fine.scale"]?.dtype == .float16)
+    #expect(quantized.graph.initializers["infinite"] != nil && quantized.graph.initializers["none"] != nil)
+    let input = Tensor([Float](repeating: 1, count: 4 * 64), shape: [4, 64]).converted(to: .float16)
+    let y = try plan(quantized.graph, ["x": input], outputs: ["y.fine"]).run(["x": input])["y.fine"]!
+    #expect(y.dtype == .float16)
+  }
+
   private static func weight(_ name: String) -> [Float] {
     var random = Seeded(9)
     return model(&random).graph.initializers[name]!.tensor!.floats

@@ -23,15 +23,9 @@ import throughput
 
 def run(args, paths, captions, timesteps):
   """Seconds and MB of one job."""
-  steps = [int((n + 0.5) * 1000 / timesteps) for n in range(timesteps)]
-  command = [args.bin / "dsd-run", throughput.SAMPLE / "graph.pb", "--hook", "attn-score", "--timesteps",
-    ",".join(map(str, steps)), "--threads", args.threads, "--json"]
-  for path in paths:
-    command += ["--image", path]
-  for caption in throughput.captions(captions):
-    command += ["--text", caption]
+  command = throughput.command(args, paths, captions, throughput.timesteps(timesteps))
   start = time.perf_counter()
-  child = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
+  child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
   _, status, usage = os.wait4(child.pid, 0)
   if status:
     raise SystemExit(f"dsd-run: status {status}")

@@ -50,17 +50,25 @@ def write_images(folder, count):
   return paths
 
 
-def run_dsd(args, paths, noise, profile=False):
-  command = [args.bin / "dsd-run", SAMPLE / "graph.pb", "--hook", "attn-score", "--score", args.terms, "--timesteps",
-    ",".join(map(str, args.steps)), "--noise", noise, "--threads", args.threads, "--json"]
-  if profile:
-    command += ["--profile"]
+def timesteps(count):
+  return [int((n + 0.5) * 1000 / count) for n in range(count)]
+
+
+def command(args, paths, texts, steps, *more):
+  """dsd-run's command line for a job of the sample model."""
+  line = [args.bin / "dsd-run", SAMPLE / "graph.pb", "--hook", "attn-score", "--timesteps", ",".join(map(str, steps)),
+    "--threads", args.threads, "--json", *more]
   for path in paths:
-    command += ["--image", path]
-  for caption in captions(args.captions):
-    command += ["--text", caption]
+    line += ["--image", path]
+  for caption in captions(texts):
+    line += ["--text", caption]
+  return [str(part) for part in line]
+
+
+def run_dsd(args, paths, noise, profile=False):
+  more = ["--score", args.terms, "--noise", noise] + (["--profile"] if profile else [])
   start = time.perf_counter()
-  done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+  done = subprocess.run(command(args, paths, args.captions, args.steps, *more), capture_output=True, text=True)
   if done.returncode:
     raise SystemExit(done.stderr)
   seconds = time.perf_counter() - start
@@ -142,7 +150,7 @@ def main():
   parser.add_argument("--terms", default="bias")
   parser.add_argument("--json", type=pathlib.Path)
   args = parser.parse_args()
-  args.steps = [int((n + 0.5) * 1000 / args.timesteps) for n in range(args.timesteps)]
+  args.steps = timesteps(args.timesteps)
   noise = np.random.default_rng(0).standard_normal((args.timesteps, 4, 16, 16)).astype(np.float32)
   by_hand = ByHand(args)
   with tempfile.TemporaryDirectory() as scratch:

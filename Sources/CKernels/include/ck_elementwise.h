@@ -56,7 +56,7 @@ void ck_f32_to_bf16(const float *x, uint16_t *y, size_t n);
 void ck_dequantize_s8(const int8_t *x, float *y, size_t n, const float *scale, const float *zero, size_t step);
 void ck_dequantize_u8(const uint8_t *x, float *y, size_t n, const float *scale, const float *zero, size_t step);
 
-// The largest |x|; and y[i] = max(y[i], |x[i]|).
+// The largest |x|; and y[i] = max(y[i], |x[i]|). What is not a number stays so.
 float ck_peak_f32(const float *x, size_t n);
 void ck_peaks_f32(const float *x, size_t n, float *y);
 

@@ -174,10 +174,8 @@ public final class Evaluation {
         graph, tokenizers, options, shape, images, pool: ThreadPool(threads: options.threads))
     }
     let worker = first!
-    let count = min(options.threads, items)
-    guard count > 1, worker.multiplyAdds < MatchingJob.largePass,
-      worker.peakBytes < Storage.machineBytes / 4 / count
-    else { return [worker] }
+    let count = worker.workerCount(items: items, threads: options.threads)
+    guard count > 1 else { return [worker] }
     return try (0..<count).map { _ in try EvaluationWorker(beside: worker, pool: ThreadPool(threads: 1)) }
   }
 }

@@ -48,9 +48,8 @@ final class EvaluationWorker {
   var layers: [String] { (hooks.first?.layers ?? heads?.layers ?? []).map(\.name) }
   /// How many attention heads each layer has, where they are read.
   var headCounts: [Int]? { heads?.counts }
-  /// Memory of the plan beside its constants, and the work of its largest stage.
-  var peakBytes: Int { setup.plan.stages.reduce(0) { $0 + $1.plan.peakBytes } }
-  var multiplyAdds: Int { setup.plan.stages.map(\.plan.multiplyAdds).max() ?? 0 }
+  /// See `MatchingSetup`.
+  func workerCount(items: Int, threads: Int) -> Int { setup.workerCount(items: items, threads: threads) }
 
   /// - Throws: `DataError` without the item's place.
   func terms(of item: EvaluationItem, budget: Int) throws -> MatchingTerms {

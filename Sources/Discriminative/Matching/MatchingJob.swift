@@ -238,18 +238,10 @@ public final class MatchingJob {
     }
   }
 
-  /// Passes of this many multiply-adds keep all threads busy; of smaller ones several images are gone through beside
-  /// each other.
-  static let largePass = 8_000_000_000
-
   /// Setups beside this job's, one a thread; none where its own is used.
   private func makeWorkers() throws -> [MatchingSetup] {
-    let count = min(plan.preparation.pool.threadCount, counts[.image]!)
-    let largest = plan.stages.map(\.plan.multiplyAdds).max() ?? 0
-    let bytes = plan.stages.reduce(0) { $0 + $1.plan.peakBytes }
-    guard count > 1, options.adaptive == nil, plan.order.first == .image, largest < Self.largePass,
-      bytes < Storage.machineBytes / 4 / count, setup.hooks.allSatisfy({ $0 is any TwinHook })
-    else { return [] }
+    let count = setup.workerCount(items: counts[.image]!, threads: plan.preparation.pool.threadCount)
+    guard count > 1, options.adaptive == nil, plan.order.first == .image else { return [] }
     return try (0..<count).map { _ in
       let worker = try MatchingSetup(beside: setup, pool: ThreadPool(threads: 1))
       try worker.begin(grid)

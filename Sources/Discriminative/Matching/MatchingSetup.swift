@@ -91,6 +91,21 @@ public final class MatchingSetup {
     plan = try SweepPlan(beside: other.plan, pool: pool) { twins[ObjectIdentifier($0)]! }
   }
 
+  /// Passes of this many multiply-adds keep the threads of one pool busy; smaller ones do not.
+  private static let largePass = 8_000_000_000
+
+  /// How many setups of one thread each should share `items` that do not depend on each other; 1 where all threads are
+  /// better at one item at a time.
+  func workerCount(items: Int, threads: Int) -> Int {
+    let count = min(threads, items)
+    let largest = plan.stages.map(\.plan.multiplyAdds).max() ?? 0
+    let bytes = plan.stages.reduce(0) { $0 + $1.plan.peakBytes }
+    guard count > 1, largest < Self.largePass, bytes < Storage.machineBytes / 4 / count,
+      hooks.allSatisfy({ $0 is any TwinHook })
+    else { return 1 }
+    return count
+  }
+
   /// Tells the hooks of the next job.
   func begin(_ grid: MatchingGrid) throws {
     for case let hook as any MatchingHook in hooks { try hook.willMatch(grid) }

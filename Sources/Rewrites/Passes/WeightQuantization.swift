@@ -23,14 +23,18 @@ public struct WeightQuantization: Sendable {
       else { continue }
       // Behind a Cast, the weight is what that gives.
       var value = name
+      var type = weight.dtype
       var cast: Int?
       if let only = index.consumers[name], only.count == 1, graph.nodes[only[0]].op == "Cast" {
-        cast = only[0]
-        value = graph.nodes[only[0]].outputs[0]
+        guard case .int(let to)? = graph.nodes[only[0]].attributes["to"],
+          let wide = DType(rawValue: Int32(truncatingIfNeeded: to)),
+          [.float32, .float16, .bfloat16].contains(wide)
+        else { continue }
+        (cast, type, value) = (only[0], wide, graph.nodes[only[0]].outputs[0])
       }
-      guard let axis = outputAxis(of: value, rank: weight.rank, graph, index) else { continue }
-      let (codes, scales) = Self.quantized(weight, axis: axis)
-      let type = cast.map { _ in DType.float32 } ?? weight.dtype
+      guard let axis = outputAxis(of: value, rank: weight.rank, graph, index),
+        let (codes, scales) = Self.quantized(weight, axis: axis)
+      else { continue }
       result.initializers[name] = nil
       result.initializers["\(name).int8"] = Initializer(codes)
       result.initializers["\(name).scale"] = Initializer(scales.converted(to: type))
@@ -68,7 +72,8 @@ public struct WeightQuantization: Sendable {
     return axes.count == 1 ? axes.first : nil
   }
 
-  private static func quantized(_ weight: Tensor, axis: Int) -> (codes: Tensor, scales: Tensor) {
+  /// Nil for a weight that has elements beyond all scales: infinite ones, or no numbers.
+  private static func quantized(_ weight: Tensor, axis: Int) -> (codes: Tensor, scales: Tensor)? {
     let codes = Tensor(.int8, weight.shape)
     let channels = weight.shape[axis]
     let scales = Tensor(.float32, [channels])
@@ -109,7 +114,9 @@ public struct WeightQuantization: Sendable {
     }
     var inverses: [Float] = []
     for channel in 0..<channels {
-      scale[channel] = scale[channel] > 0 ? scale[channel] / 127 : 1
+      guard scale[channel].isFinite else { return nil }
+      // A channel of next to nothing is one of zeros.
+      scale[channel] = scale[channel] > 1e-30 ? scale[channel] / 127 : 1
       inverses.append(1 / scale[channel])
     }
     let q = codes.pointer(as: Int8.self)

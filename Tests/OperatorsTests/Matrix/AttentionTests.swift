@@ -220,9 +220,19 @@ import Testing
       worst = max(worst, abs(Double(ck_expf(x)) - exact) / Double(Float(exact).ulp))
     }
     #expect(worst < 2)
+    worst = 0
+    for step in -870_000...0 {
+      let x = Float(step) / 10_000
+      let exact = exp(Double(x))
+      worst = max(worst, abs(Double(ck_expf_below(x)) - exact) / Double(Float(exact).ulp))
+    }
+    #expect(worst < 2)
   }
 
   @Test func limits() {
+    #expect(ck_expf_below(0) == 1)
+    #expect(ck_expf_below(-88) == 0 && ck_expf_below(-.infinity) == 0)
+    #expect(ck_expf_below(.nan).isNaN)
     #expect(ck_expf(0) == 1)
     #expect(ck_expf(-.infinity) == 0)
     #expect(ck_expf(-1e30) == 0)
