@@ -1,6 +1,7 @@
 /// Options of the matching score.
 public struct MatchingArguments: ParsableArguments {
   @OptionGroup public var sweep: SweepArguments
+  @OptionGroup public var batch: BatchArguments
 
   @Option(
     help: "Layers to read: official, all or patterns separated by commas (default: official; attn-map: all).")
@@ -49,6 +50,7 @@ public struct MatchingArguments: ParsableArguments {
     options.positions = try hook?.choice("positions") ?? positions
     options.adaptive = adaptive ? errorRate ?? 0.05 : nil
     options.normalize = try hook?.choice("normalize") ?? normalize
+    options.batch = batch.captionsAtOnce
     return options
   }
 }

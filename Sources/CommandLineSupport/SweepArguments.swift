@@ -63,5 +63,22 @@ public struct SweepArguments: ParsableArguments {
   }
 }
 
+/// How many captions go through a model together.
+public struct BatchArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Captions that go through the UNet together; by default several where the model is small, else 1.",
+      valueName: "count"))
+  public var captionsAtOnce: Int?
+
+  public init() {}
+
+  public func validate() throws {
+    if let captionsAtOnce, !(1...1024).contains(captionsAtOnce) {
+      throw ValidationError("--captions-at-once: \(captionsAtOnce) is not a number from 1 to 1024")
+    }
+  }
+}
+
 extension MatchingOptions.Latent: ExpressibleByArgument {}
 extension MatchingOptions.Terms: ExpressibleByArgument {}

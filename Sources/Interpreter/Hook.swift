@@ -102,9 +102,11 @@ public struct Attachment {
   public let node: Node
   /// Names of the values that the hook gets.
   public let values: [String]
-  public let alters: Bool
+  let demand: Demand
+
+  public var alters: Bool { demand.alters }
   /// How many of the values are inputs of the node.
-  let inputCount: Int
+  var inputCount: Int { demand.inputs.count }
 
   /// Values that the hook may replace.
   var altered: ArraySlice<String> { alters ? values[inputCount...] : [] }

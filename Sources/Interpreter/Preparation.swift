@@ -3,7 +3,7 @@ import GraphIR
 /// A graph made ready for planning: cut to what is asked for, rewritten, with hooks attached and every
 /// constant folded.
 public struct Preparation {
-  public let graph: Graph
+  public internal(set) var graph: Graph
   public let operators: OperatorSet
   /// Concrete types of every value for the input types given.
   public let types: [String: TensorType]
@@ -13,7 +13,7 @@ public struct Preparation {
   public let supplied: [String: Tensor]
   public let pool: ThreadPool
   /// Weights in the layouts of kernels.
-  let keptWeights: KeptWeights
+  var keptWeights: KeptWeights
 
   /// - Parameters:
   ///   - inputs: concrete types of what will be fed; a name may be any value of the graph.
@@ -130,8 +130,7 @@ public struct Preparation {
     self.pool = pool
     attachments = try other.attachments.map {
       Attachment(
-        hook: try hook($0.hook), node: $0.node, values: $0.values, alters: $0.alters,
-        inputCount: $0.inputCount)
+        hook: try hook($0.hook), node: $0.node, values: $0.values, demand: $0.demand)
     }
   }
 
@@ -205,8 +204,7 @@ public struct Preparation {
         }
         result.append(
           Attachment(
-            hook: hook, node: selected, values: values, alters: demand.alters,
-            inputCount: demand.inputs.count))
+            hook: hook, node: selected, values: values, demand: demand))
       }
     }
     return result

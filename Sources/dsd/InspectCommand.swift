@@ -167,7 +167,6 @@ struct InspectCommand: ParsableCommand {
       ["component", "depends on", "runs", "multiply-adds a run", "in all"], right: [2, 3, 4])
     // The numbers of a grid go beyond what an integer holds.
     var total = 0.0
-    var peak = 0
     for stage in job.plan.stages {
       let runs = job.plan.runs(stage, counts: extents)
       let axes = stage.axes.isEmpty ? "nothing" : stage.axes.map(\.rawValue).joined(separator: ", ")
@@ -178,11 +177,12 @@ struct InspectCommand: ParsableCommand {
         ])
         total += Double(work) * Double(runs)
       }
-      peak += stage.plan.peakBytes
     }
     print(table.text)
     print(
-      "in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights \(Terminal.bytes(peak))")
+      "in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights "
+        + Terminal.bytes(job.plan.peakBytes)
+        + (job.plan.batching.map { ", \($0.limit) captions at a time" } ?? ""))
   }
 }
 

@@ -37,6 +37,8 @@ public final class MatchingJob {
   private let pixels: (Int) throws -> Tensor
   private let tokens: [String: [Tensor]]
   private let posteriorNoise: Tensor?
+  /// Whether captions run together where the plan has it so: a setup's further jobs pay for what that takes to plan.
+  private var batches = true
 
   public var description: PipelineDescription { setup.description }
   public var timesteps: [Int] { setup.timesteps }
@@ -68,7 +70,11 @@ public final class MatchingJob {
       timesteps: try options.timesteps(of: description))
     let setup = try MatchingSetup(graph, tokenizers, options, for: grid, hooks: hooks, pool: pool)
     try self.init(setup, options, grid, texts: texts, pixels: pixels)
+    batches = options.batch != nil || counts.values.reduce(1, *) >= MatchingJob.manyPasses
   }
+
+  /// So many passes are worth planning captions that run together.
+  private static let manyPasses = 32
 
   /// The next job of a setup; an earlier one's results in hooks are gone.
   /// - Parameter memoryBudget: bytes for values held between passes; the setup's own when nil.
@@ -117,8 +123,8 @@ public final class MatchingJob {
   }
 
   /// Scores every pair.
-  /// - Parameter progress: told the number of finished and of all positions.
-  public func run(progress: ((Int, Int) -> Void)? = nil) throws -> MatchingResult {
+  /// - Parameter progress: told the number of finished and of all positions; what it throws ends the run.
+  public func run(progress: ((Int, Int) throws -> Void)? = nil) throws -> MatchingResult {
     // Nothing is told relative to the empty caption on pure noise but what official-compat averages.
     let skipsEmptyNoise = !options.officialCompat && grid.emptyCaption != nil && grid.pureNoise != nil
     let skipped = skipsEmptyNoise ? timesteps.count : 0
@@ -127,7 +133,7 @@ public final class MatchingJob {
     let row = [Double](repeating: 0, count: timesteps.count)
     errors = Array(repeating: Array(repeating: row, count: grid.captions.count), count: imageNames.count)
     kept = [:]
-    progress?(0, total)
+    try progress?(0, total)
     let workers = try makeWorkers()
     workerCount = max(workers.count, 1)
     let lock = NSLock()
@@ -146,7 +152,7 @@ public final class MatchingJob {
           try keep(outputs, (image * texts.count + text) * timesteps.count + step)
         }
         done += 1
-        progress?(done, total)
+        try progress?(done, total)
       }
     }
     func skipsNoise(_ position: SweepPosition) -> Bool {
@@ -161,6 +167,7 @@ public final class MatchingJob {
       let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
       lastRun = run
       run.profile = profile
+      run.batches = batches
       let start = Date()
       defer { sweepSeconds = Date().timeIntervalSince(start) }
       try run.run(
@@ -172,7 +179,7 @@ public final class MatchingJob {
           if skipsNoise(position) { return true }
           guard try adaptive?.skips(position) ?? false else { return false }
           done += 1
-          progress?(done, total)
+          try progress?(done, total)
           return true
         }, visit: visit)
       try adaptive?.finish()
@@ -280,6 +287,7 @@ public final class MatchingJob {
           ? feedLock.withLock { try self.feed(input, position) } : self.feed(input, position)
       }
       run.profile = profile.map { _ in Profile() }
+      run.batches = batches
       let start = Date()
       let result = Swift.Result { try run.run(skip: { !takes($0[.image]!) || skip($0) }, visit: visit) }
       lock.withLock {

@@ -38,6 +38,8 @@ public struct MatchingOptions: Sendable {
   public var noise: Tensor?
   /// Gives up captions of an image that can no longer be its best one, at this error rate; see ``Elimination``.
   public var adaptive: Double?
+  /// Captions of an image and timestep that go through the model together, at most; nil leaves it to the model's size.
+  public var batch: Int?
   /// Bytes for values held between passes.
   public var memoryBudget = 4 << 30
 

@@ -98,9 +98,8 @@ public final class MatchingSetup {
   /// better at one item at a time.
   func workerCount(items: Int, threads: Int) -> Int {
     let count = min(threads, items)
-    let largest = plan.stages.map(\.plan.multiplyAdds).max() ?? 0
-    let bytes = plan.stages.reduce(0) { $0 + $1.plan.peakBytes }
-    guard count > 1, largest < Self.largePass, bytes < Storage.machineBytes / 4 / count,
+    let largest = (plan.stages.map(\.plan.multiplyAdds).max() ?? 0) * (plan.batching?.limit ?? 1)
+    guard count > 1, largest < Self.largePass, plan.peakBytes < Storage.machineBytes / 4 / count,
       hooks.allSatisfy({ $0 is any TwinHook })
     else { return 1 }
     return count

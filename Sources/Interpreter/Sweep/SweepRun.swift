@@ -11,10 +11,15 @@ public final class SweepRun {
   public let counts: [Axis: Int]
   /// Bytes that held values may take.
   public let budget: Int
-  /// How often each stage has run.
+  /// How often each stage has run; a run for several positions counts as so many.
   public private(set) var runs: [Int]
+  /// Positions that were computed together with others.
+  public private(set) var together = 0
   /// Bytes held at most.
   public private(set) var peakHeldBytes = 0
+
+  /// Whether positions of the innermost axis run together where the plan has it so.
+  public var batches = true
 
   /// Where the time of the stages is added up.
   public var profile: Profile?
@@ -23,7 +28,10 @@ public final class SweepRun {
   private var held: [Key: Entry] = [:]
   private var heldBytes = 0
   private var clock = 0
+  /// What has been computed for positions of the innermost axis that the walk is about to reach.
+  private var ahead: [[Int]: [String: Tensor]] = [:]
 
+  /// What is held: values of a stage at indices along its own axes, or along those of several positions.
   private struct Key: Hashable {
     let stage: Int
     let indices: [Int]
@@ -53,7 +61,8 @@ public final class SweepRun {
   /// - Parameters:
   ///   - visiting: asked whenever an axis is gone through anew, with the position that the axes around it are at: all of
   ///     its indices in the order wanted, or nil for that from 0 on.
-  ///   - skip: asked before each position; those for which it answers true are left out.
+  ///   - skip: asked for all positions along the innermost axis before the first of them runs; those for which it
+  ///     answers true are left out.
   ///   - visit: gets the outputs by name; they may be kept.
   public func run(
     visiting: (Axis, SweepPosition) throws -> [Int]? = { _, _ in nil },
@@ -75,19 +84,29 @@ public final class SweepRun {
     }
     let wanted = plan.preparation.graph.outputs.map(\.name)
     try arrange(from: 0)
+    let inner = extents.count - 1
     while true {
-      let indices = zip(orders, counters).map { $0[$1] }
-      let position = SweepPosition(Dictionary(uniqueKeysWithValues: zip(plan.order, indices)))
-      if try !skip(position) {
-        var outputs: [String: Tensor] = [:]
-        for (number, stage) in plan.stages.enumerated() where stage.isTerminal {
-          let values = try evaluate(number, indices)
-          for name in wanted { if let value = values[name] { outputs[name] = value } }
+      let outer = zip(orders, counters).dropLast().map { $0[$1] }
+      let row = extents.isEmpty ? [[]] : orders[inner].map { outer + [$0] }
+      let taken = try row.filter { try !skip(place($0)) }
+      let ones = Array(repeating: 1, count: taken.count)
+      ahead = [:]
+      var next = 0
+      for count in batches ? plan.batching?.groups(taken.count) ?? ones : ones {
+        let group = Array(taken[next..<next + count])
+        next += count
+        if count > 1 { try evaluateTogether(group) }
+        for indices in group {
+          var outputs: [String: Tensor] = [:]
+          for (number, stage) in plan.stages.enumerated() where stage.isTerminal {
+            let values = try evaluate(number, indices)
+            for name in wanted { if let value = values[name] { outputs[name] = value } }
+          }
+          for name in wanted where outputs[name] == nil { outputs[name] = try given(name, place(indices)) }
+          try visit(place(indices), outputs)
         }
-        for name in wanted where outputs[name] == nil { outputs[name] = try given(name, position) }
-        try visit(position, outputs)
       }
-      var axis = extents.count - 1
+      var axis = inner - 1
       while axis >= 0 {
         counters[axis] += 1
         if counters[axis] < extents[axis] { break }
@@ -100,6 +119,59 @@ public final class SweepRun {
     }
     held = [:]
     heldBytes = 0
+  }
+
+  private func place(_ indices: [Int]) -> SweepPosition {
+    SweepPosition(Dictionary(uniqueKeysWithValues: zip(plan.order, indices)))
+  }
+
+  /// Runs the stage of all axes for several positions, where the graph can.
+  private func evaluateTogether(_ group: [[Int]]) throws {
+    guard let batching = plan.batching, let batch = try batching.batch(of: group.count) else { return }
+    let stage = plan.stages[batching.stage]
+    var inputs: [String: Tensor] = [:]
+    for (source, links) in Dictionary(grouping: stage.links, by: \.stage) {
+      let names = links.map(\.value).filter { batch.inputs[$0] != nil }
+      inputs.merge(try gathered(names, source, group, batch)) { own, _ in own }
+    }
+    for name in stage.fed {
+      guard let kind = batch.inputs[name] else { continue }
+      func own(_ indices: [Int]) throws -> Tensor { try feed(name, along(stage.axes, indices)) }
+      inputs[name] = try kind == .same ? own(group[0]) : .joined(group.map(own))
+    }
+    let values = try batch.run(inputs, at: group.map { along(stage.axes, $0) }, profile: profile)
+    for (indices, values) in zip(group, values) { ahead[indices] = values }
+    runs[batching.stage] += group.count
+    together += group.count
+  }
+
+  /// Values of a stage for all rows of a group.
+  private func gathered(_ names: [String], _ source: Int, _ group: [[Int]], _ batch: StageBatch) throws
+    -> [String: Tensor]
+  {
+    // What changes from row to row alone is the same the next time round.
+    let stage = plan.stages[source]
+    let isHeld = stage.axes == [plan.order.last!]
+    let key = Key(stage: source, indices: group.map { $0.last! })
+    clock += 1
+    if isHeld, held[key] != nil {
+      held[key]!.lastUse = clock
+      return held[key]!.values
+    }
+    let rows = try stage.axes.contains(plan.order.last!) ? group.map { try evaluate(source, $0) } : []
+    let single = try rows.first ?? evaluate(source, group[0])
+    var values: [String: Tensor] = [:]
+    for name in names {
+      let parts = rows.isEmpty ? Array(repeating: single[name]!, count: batch.rows) : rows.map { $0[name]! }
+      values[name] = batch.inputs[name] == .same ? single[name]! : .joined(parts)
+    }
+    if isHeld { hold(key, values, stage) }
+    return values
+  }
+
+  private func along(_ axes: [Axis], _ indices: [Int]) -> SweepPosition {
+    SweepPosition(
+      Dictionary(uniqueKeysWithValues: axes.map { ($0, indices[plan.order.firstIndex(of: $0)!]) }))
   }
 
   /// A wanted value that no node makes: a constant, or something fed.
@@ -116,6 +188,7 @@ public final class SweepRun {
 
   private func evaluate(_ number: Int, _ indices: [Int]) throws -> [String: Tensor] {
     let stage = plan.stages[number]
+    if number == plan.batching?.stage, let values = ahead.removeValue(forKey: indices) { return values }
     let own = stage.axes.map { indices[plan.order.firstIndex(of: $0)!] }
     let key = Key(stage: number, indices: own)
     clock += 1

@@ -80,7 +80,7 @@ struct ConvolutionPlan {
 
   /// The same products by panels, for one image at a time; nil where that does not pay.
   func panels<T: MatrixScalar>(_ type: T.Type, _ precision: ProductPrecision) -> Panels<T>? {
-    guard let unfolded = unfoldedRows else { return nil }
+    guard images == 1, let unfolded = unfoldedRows else { return nil }
     return T.panels(
       shape.outputChannels, shape.outputs, Cost.product([shape.inputChannels, shape.taps]), precision,
       unfolded: unfolded)
@@ -88,12 +88,12 @@ struct ConvolutionPlan {
 
   /// Rows that are unfolded at a time for panels; nil where there are to be none.
   private var unfoldedRows: Int? {
-    guard images == 1, !shape.isPointwise, shape.taps < 1 << 12 else { return nil }
+    guard !shape.isPointwise, shape.taps < 1 << 12 else { return nil }
     // Channels in pairs, as some slots hold two of what follows each other; about a quarter of the cache.
     return 2 * max(1, Self.unfoldedLimit / (1024 * shape.taps)) * shape.taps
   }
 
-  /// The plan of products whose weights are there in panels.
+  /// The plan of products whose weights are there in panels, for one image at a time.
   func keptPlan(_ precision: ProductPrecision) -> PanelPlan? {
     guard shape.groups == 1, let unfolded = shape.isPointwise ? 0 : unfoldedRows else { return nil }
     return PanelPlan(
