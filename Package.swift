@@ -29,6 +29,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
   ],
   targets: [
     // MARK: Libraries of the system
@@ -59,6 +60,7 @@ let package = Package(
       dependencies: ir + [
         "ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion",
         .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "SwiftCSV", package: "SwiftCSV"),
       ]),
     .target(name: "CommandLineSupport", dependencies: library + [argumentParser]),
     .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),

@@ -5,10 +5,13 @@ public struct EvaluationReport {
   /// Lines about the run, such as its timesteps.
   public var notes: [String]
   public var table: EvaluationTable
+  /// Whether Winoground's scores are shown: of items that are right as a whole.
+  public var showsWholeItems: Bool
 
-  public init(notes: [String], table: EvaluationTable) {
+  public init(notes: [String], table: EvaluationTable, showsWholeItems: Bool = false) {
     self.notes = notes
     self.table = table
+    self.showsWholeItems = showsWholeItems
   }
 
   /// A table for each task, in aligned columns.
@@ -39,7 +42,8 @@ public struct EvaluationReport {
   }
 
   private func title(_ group: EvaluationTable.Group) -> String {
-    var parts = ["\(group.task)\(group.isHeldOut ? " (held out)" : ""): \(group.items) items"]
+    let name = group.task + (group.category.map { ", \($0)" } ?? "")
+    var parts = ["\(name)\(group.isHeldOut ? " (held out)" : ""): \(group.items) items"]
     for section in group.directions {
       let (low, high) = (section.choices[0], section.choices[1])
       parts.append(
@@ -55,7 +59,9 @@ public struct EvaluationReport {
     for section in group.directions {
       header += [section.direction, "ties"]
       if section.choices[1] > 5 { header.append("R@5") }
+      if showsWholeItems { header.append("\(section.isOfCaptions ? "text" : "image") score") }
     }
+    if showsWholeItems { header.append("group score") }
     let rows = table.choices.enumerated().map { place, choice in
       let way = choice.head.map { "head \($0.head.name)" } ?? choice.variant?.description ?? ""
       var row = [choice.terms.rawValue, way, choice.layers?.name ?? ""]
@@ -63,7 +69,9 @@ public struct EvaluationReport {
         let result = section.results[place]
         row += [EvaluationReport.interval(result?.accuracy), result.map { "\($0.ties)" } ?? "–"]
         if section.choices[1] > 5 { row.append(EvaluationReport.interval(result?.recallAt5)) }
+        if showsWholeItems { row.append(EvaluationReport.interval(result?.allRight)) }
       }
+      if showsWholeItems { row.append(EvaluationReport.interval(group.group?[place])) }
       return row
     }
     return (header, rows)
@@ -75,4 +83,8 @@ public struct EvaluationReport {
   }
 
   private static func number(_ value: Double) -> String { String(format: "%.3f", value) }
+}
+
+extension EvaluationTable.Section {
+  fileprivate var isOfCaptions: Bool { direction == Question.Direction.captionsForImage.rawValue }
 }

@@ -8,21 +8,17 @@ struct EvalCommand: ParsableCommand {
     discussion: """
       One run gives the table for the attention term alone, the bias alone and both, for several ways to read \
       attention, with 95 % confidence intervals over items:
-        dsd eval graph.pb --dataset pairs --items items.jsonl --samples 8 --results results.jsonl
+        dsd eval graph.pb --items items.jsonl --samples 8 --results results.jsonl
+      Published datasets are read as they are distributed:
+        dsd eval graph.pb --dataset winoground --root winoground/ --results winoground.jsonl
+      \(Datasets.all.map { "  \($0.name): \($0.files)" }.joined(separator: "\n"))
       With --results a run that was ended goes on where it was.
       """)
-
-  enum Dataset: String, ExpressibleByArgument, CaseIterable {
-    case pairs
-  }
 
   @Argument(help: "The pipeline's graph file.")
   var graph: String
 
-  @Option(help: "The kind of benchmark; pairs is a file of items, one JSON object a line.")
-  var dataset = Dataset.pairs
-
-  @OptionGroup(title: "Items") var list: ItemArguments
+  @OptionGroup(title: "Items") var list: DatasetArguments
 
   @Option(help: "Only the first so many items of each task.")
   var limit: Int?
@@ -45,6 +41,7 @@ struct EvalCommand: ParsableCommand {
   var head: [String] = []
 
   @OptionGroup(title: "Sweep") var sweep: SweepArguments
+  @OptionGroup(title: "Sweep") var batch: BatchArguments
 
   @Option(
     help: ArgumentHelp("Keep all terms in this file, and go on with what it has.", valueName: "file"))
@@ -55,6 +52,9 @@ struct EvalCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Write the table as JSON; - is standard output.", valueName: "file"))
   var json: String?
+
+  @Flag(help: "Tell what the run would take, after ten seconds of it, and end: nothing is kept.")
+  var dryRun = false
 
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 
@@ -68,19 +68,37 @@ struct EvalCommand: ParsableCommand {
   func run() throws {
     let options = try options()
     for path in [markdown, json].compactMap({ $0 }) where path != "-" { try OutputCheck.file(path) }
-    let chosen = try chosenItems()
+    let (chosen, badRows) = try chosenItems()
     let source = try list.source()
     let evaluation = try Evaluation(
-      try arguments.load(graph), items: chosen, images: source, options: options, results: results)
+      try arguments.load(graph), items: chosen, images: source, options: options,
+      // Nothing is kept, not even a new file.
+      results: dryRun ? results.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil } : results,
+      skipsBad: list.skipBad)
     let known = chosen.count - evaluation.pending.count
     if known > 0 { Terminal.note("note: \(known) of \(chosen.count) items are known already") }
+    if dryRun {
+      tell(badRows + evaluation.bad)
+      return try tell(evaluation.estimate())
+    }
     try evaluation.run(progress: Terminal.isInteractive ? progress() : nil)
-    try write(evaluation)
+    tell(badRows + evaluation.bad)
+    try write(evaluation, badRows + evaluation.bad)
+  }
+
+  private func tell(_ estimate: Evaluation.Estimate) {
+    let rate = estimate.passesPerSecond.map { String(format: ", %.3g passes/s", $0) } ?? ""
+    let time = estimate.seconds.map { ", about \(Terminal.duration($0))" } ?? ""
+    print("\(estimate.items) items to run, \(estimate.passes) passes of the UNet\(rate)\(time)")
+    print(
+      "peak memory about \(Terminal.bytes(estimate.peakBytes)) beside \(Terminal.bytes(estimate.weightBytes)) of "
+        + "weights, and up to \(Terminal.bytes(Int(sweep.holdMemory * 1e9))) for values held between passes")
   }
 
   private func options() throws -> EvaluationOptions {
     var options = EvaluationOptions()
     options.matching = try sweep.options()
+    options.matching.batch = batch.captionsAtOnce
     options.variants = []
     for text in variants.split(separator: ",", omittingEmptySubsequences: false) {
       let variant = try NormalizedVariant(String(text))
@@ -92,8 +110,8 @@ struct EvalCommand: ParsableCommand {
     return options
   }
 
-  private func chosenItems() throws -> [EvaluationItem] {
-    var chosen = try list.read()
+  private func chosenItems() throws -> ([EvaluationItem], [DatasetRows.Bad]) {
+    var (chosen, bad) = try list.read()
     if let limit {
       var taken: [String: Int] = [:]
       chosen = chosen.filter { item in
@@ -101,7 +119,7 @@ struct EvalCommand: ParsableCommand {
         return taken[item.task]! <= limit
       }
     }
-    return chosen
+    return (chosen, bad)
   }
 
   /// Items, their rate and the time left. Rate and time go by passes, as items differ.
@@ -120,9 +138,20 @@ struct EvalCommand: ParsableCommand {
     }
   }
 
-  private func write(_ evaluation: Evaluation) throws {
+  /// Bad rows that are told one by one.
+  private static let toldBad = 5
+
+  private func tell(_ bad: [DatasetRows.Bad]) {
+    for row in bad.prefix(EvalCommand.toldBad) {
+      Terminal.note("note: left out: \(row.place): \(row.reason)")
+    }
+    if !bad.isEmpty { Terminal.note("note: \(bad.count) bad rows left out") }
+  }
+
+  private func write(_ evaluation: Evaluation, _ bad: [DatasetRows.Bad]) throws {
     let table = try evaluation.table()
-    let report = EvaluationReport(notes: notes(evaluation), table: table)
+    let report = EvaluationReport(
+      notes: notes(evaluation, bad: bad.count), table: table, showsWholeItems: list.dataset == "winoground")
     if let markdown {
       if markdown == "-" {
         print(report.markdown, terminator: "")
@@ -132,7 +161,7 @@ struct EvalCommand: ParsableCommand {
     }
     if let json {
       let text = try JSONText.encode(
-        EvaluationSummary(graph: graph, items: list.items, evaluation: evaluation, table: table))
+        EvaluationSummary(graph: graph, items: list.name, evaluation: evaluation, bad: bad, table: table))
       if json == "-" { print(text) } else { try AtomicFile.write(Array("\(text)\n".utf8), to: json) }
     }
     if markdown != "-", json != "-" { print(report.text) }
@@ -140,7 +169,7 @@ struct EvalCommand: ParsableCommand {
     if unusable { Terminal.note("note: some scores are not a number; their questions count as wrong") }
   }
 
-  private func notes(_ evaluation: Evaluation) -> [String] {
+  private func notes(_ evaluation: Evaluation, bad: Int) -> [String] {
     let steps = evaluation.timesteps.map(String.init).joined(separator: ", ")
     var lines = [
       "timesteps: \(steps); noise: \(sweep.noise ?? "seed \(sweep.seed)"); latent: \(sweep.latent.rawValue)"
@@ -154,6 +183,7 @@ struct EvalCommand: ParsableCommand {
       "accuracy with 95 % intervals over items (bootstrap, \(Bootstrap.resamples) draws); ties count as wrong"
     )
     if sweep.officialCompat { lines.append("as the official code: --official-compat") }
+    if bad > 0 { lines.append("\(bad) bad rows left out") }
     return lines
   }
 }
@@ -165,10 +195,13 @@ private struct EvaluationSummary: Encodable {
   let timesteps: [Int]
   /// Names of the layers under each name of a selection.
   let layers: [String: [String]]
+  /// Rows and items that were left out.
+  let bad: [DatasetRows.Bad]
   let table: EvaluationTable
 
-  init(graph: String, items: String, evaluation: Evaluation, table: EvaluationTable) {
+  init(graph: String, items: String, evaluation: Evaluation, bad: [DatasetRows.Bad], table: EvaluationTable) {
     self.graph = graph
+    self.bad = bad
     self.items = items
     timesteps = evaluation.timesteps
     var layers: [String: [String]] = [:]

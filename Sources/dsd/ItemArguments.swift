@@ -22,15 +22,24 @@ struct ItemArguments: ParsableArguments {
   /// - Parameter tasks: names separated by commas; all when nil.
   /// - Throws: `DataError` when a task is not in the file.
   static func read(_ path: String, tasks: String?) throws -> [EvaluationItem] {
-    let items = try ItemReader.read(path: path)
+    try chosen(ItemReader.read(path: path), tasks: tasks, from: path)
+  }
+
+  /// Those of some tasks or categories.
+  /// - Parameter tasks: names separated by commas; all when nil.
+  /// - Throws: `DataError` when none of the items is of one.
+  static func chosen(_ items: [EvaluationItem], tasks: String?, from path: String) throws -> [EvaluationItem]
+  {
     guard let tasks else { return items }
     let wanted = tasks.split(separator: ",").map(String.init)
     guard !wanted.isEmpty else { throw DataError("--tasks: none is named") }
     var known: [String] = []
-    for item in items where !known.contains(item.task) { known.append(item.task) }
+    for name in items.flatMap({ [$0.task] + ($0.category.map { [$0] } ?? []) }) where !known.contains(name) {
+      known.append(name)
+    }
     if let missing = wanted.first(where: { !known.contains($0) }) {
       throw DataError("--tasks: \(path) has no task '\(missing)'; it has \(known.joined(separator: ", "))")
     }
-    return items.filter { wanted.contains($0.task) }
+    return items.filter { wanted.contains($0.task) || $0.category.map(wanted.contains) ?? false }
   }
 }

@@ -207,3 +207,122 @@ import Testing
     }
   }
 }
+
+/// `dsd eval --dataset` on miniatures of published datasets, with the sample model.
+@Suite struct DatasetCommandTests {
+  private struct Summary: Decodable {
+    struct Bad: Decodable { let place, reason: String }
+    struct Table: Decodable {
+      struct Group: Decodable {
+        struct Section: Decodable {
+          struct Result: Decodable { let accuracy: Value, all_right: Value? }
+          let direction: String
+          let questions: Int
+          let results: [Result?]
+        }
+        struct Value: Decodable { let value: Double }
+        let task: String
+        let category: String?
+        let items: Int
+        let directions: [Section]
+        let group: [Value?]?
+      }
+      let groups: [Group]
+    }
+    let items: String
+    let bad: [Bad]
+    let table: Table
+  }
+
+  private func eval(_ arguments: [String]) throws -> (summary: Summary?, outcome: Outcome) {
+    let outcome = try Commands.run(
+      "dsd",
+      [
+        "eval", "\(Fixtures.repository)/Graphs/sample/graph.pb", "--samples", "1", "--variants", "logsumexp",
+        "--json", "-",
+      ] + arguments)
+    return (try? JSONDecoder().decode(Summary.self, from: Data(outcome.output.utf8)), outcome)
+  }
+
+  @Test(arguments: [
+    ("comvg", 6), ("refcocog", 12), ("vqa-other", 3), ("vqa-binary", 12), ("winoground", 3), ("aro", 2),
+    ("sugarcrepe", 6), ("vl-checklist", 4), ("imagefolder", 12),
+  ])
+  func runs(_ name: String, _ items: Int) throws {
+    let (summary, outcome) = try eval(["--dataset", name, "--root", Fixtures.path("datasets/\(name)")])
+    #expect(outcome.code == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+    let table = try #require(summary).table
+    #expect(table.groups[0].items == items && table.groups[0].category == nil)
+    // The sample model knows these scenes: it does better than guessing.
+    let section = table.groups[0].directions[0]
+    #expect(section.questions >= items && section.results.allSatisfy { $0 != nil })
+    if name == "comvg" { #expect(section.results[0]!.accuracy.value > 0.5) }
+    // Of six classes.
+    if name == "imagefolder" { #expect(section.results[0]!.accuracy.value > 2.0 / 6) }
+    if name == "winoground" { #expect(table.groups[0].group?.count == section.results.count) }
+  }
+
+  /// A damaged or missing image names its row; with `--skip-bad` the others are what they were.
+  @Test func badImages() throws {
+    let folder = try Fixtures.scratch() + "/comvg"
+    try FileManager.default.copyItem(atPath: Fixtures.path("datasets/comvg"), toPath: folder)
+    let options = ["--dataset", "comvg", "--root", folder]
+    let jpeg = "\(folder)/2350003.jpg"
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: jpeg))
+    try (bytes.prefix(300) + Data(count: 40)).write(to: URL(fileURLWithPath: jpeg))
+    let damaged = try eval(options).outcome
+    #expect(damaged.code == 65 && damaged.errorLines.count == 1)
+    #expect(damaged.errors.contains("compositional_visual_genome.csv:3: "), "\(damaged.errors)")
+    #expect(damaged.errors.contains("2350003.jpg"), "\(damaged.errors)")
+    try FileManager.default.removeItem(atPath: "\(folder)/2350008.jpg")
+    let missing = try eval(options).outcome
+    #expect(
+      missing.code == 65 && missing.errors.contains("compositional_visual_genome.csv:6: "),
+      "\(missing.errors)")
+
+    let results = ["--results", "\(folder)/r.jsonl"]
+    let (summary, outcome) = try eval(options + ["--skip-bad"] + results)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(summary?.bad.map { $0.place.suffix(5) }.sorted() == ["csv:3", "csv:6"])
+    #expect(summary?.table.groups[0].items == 4)
+    #expect(outcome.errors.contains("2 bad rows left out"), "\(outcome.errors)")
+    // Again from the results: the same table.
+    #expect(try eval(options + ["--skip-bad"] + results).outcome.output == outcome.output)
+  }
+
+  /// What a run would take is told without a results file.
+  @Test func dryRun() throws {
+    let results = try Fixtures.scratch() + "/r.jsonl"
+    let arguments = ["--dataset", "vqa-other", "--root", Fixtures.path("datasets/vqa-other")]
+    // One timestep: ten, ten and nine captions with the empty one.
+    let first = try eval(arguments + ["--dry-run"]).outcome
+    #expect(
+      first.code == 0 && first.output.hasPrefix("3 items to run, 32 passes of the UNet, "), "\(first.output)")
+    #expect(first.output.contains("passes/s, about") && first.output.contains("of weights"))
+    _ = try eval(arguments + ["--results", results])
+    let known = try eval(arguments + ["--results", results, "--dry-run"]).outcome
+    #expect(known.output.hasPrefix("0 items to run, 0 passes of the UNet\n"), "\(known.output)")
+  }
+
+  @Test func refusals() throws {
+    for (arguments, reason) in [
+      (["--dataset", "imagenet", "--root", "/"], "'imagenet' is not pairs, comvg"),
+      (["--dataset", "comvg"], "needs --root"), (["--root", "/"], "Missing expected argument '--items"),
+      (["--dataset", "comvg", "--root", "/", "--items", "x"], "--dataset comvg has --root"),
+      (
+        [
+          "--dataset", "imagefolder", "--root", Fixtures.path("datasets/imagefolder"), "--template",
+          "a thing",
+        ],
+        "has no {} for the class's name"
+      ),
+      (
+        ["--dataset", "comvg", "--root", Fixtures.path("datasets/comvg"), "--tasks", "colour"],
+        "has no task 'colour'; it has comvg, subject, object, verb"
+      ),
+    ] {
+      let outcome = try eval(arguments).outcome
+      #expect(outcome.code != 0 && outcome.errors.contains(reason), "\(outcome.errors)")
+    }
+  }
+}

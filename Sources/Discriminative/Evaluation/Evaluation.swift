@@ -18,10 +18,15 @@ public final class Evaluation {
   /// How many items ran beside each other.
   public private(set) var workerCount = 0
 
+  /// Items that were left out because an image of theirs cannot be read: place and reason.
+  public private(set) var bad: [DatasetRows.Bad] = []
+
+  private let skipsBad: Bool
   private let graph: Graph
   private let tokenizers: PipelineTokenizers
   private let images: ImageSource
-  private let keys: [String]
+  /// Nil for an item that is left out.
+  private var keys: [String?]
   private let file: ResultsFile?
   private let shape: TermShape
   private var terms: [String: MatchingTerms]
@@ -30,11 +35,13 @@ public final class Evaluation {
   /// Reads what is known already; the graph is planned only where the results cannot tell its layers.
   /// - Parameters:
   ///   - results: where terms are kept; in memory alone when nil.
+  ///   - skipsBad: whether items with images that cannot be read are left out and counted.
   /// - Throws: `DataError` that names the item's file and line, or the file that cannot be used.
   public init(
     _ loaded: LoadedGraph, items: [EvaluationItem], images: ImageSource, options: EvaluationOptions,
-    results: String? = nil
+    results: String? = nil, skipsBad: Bool = false
   ) throws {
+    self.skipsBad = skipsBad
     graph = loaded.graph
     self.items = items
     self.images = images
@@ -43,9 +50,9 @@ public final class Evaluation {
     timesteps = try options.matching.timesteps(of: description)
     tokenizers = try PipelineTokenizers(description, of: loaded.graph, folder: loaded.assets)
     let key = try ItemKey(tokenizers, images)
-    keys = try items.map { item in
-      do { return try key.hex(item) } catch let error as DataError { throw error.at(item.place) }
-    }
+    let rows = DatasetRows(skipsBad: skipsBad)
+    keys = try items.map { item in try rows.take(item.place) { try key.hex(item) } }
+    bad = rows.bad
 
     for head in options.heads { try head.check(graph) }
     if results != nil, let value = options.values.first {
@@ -95,7 +102,7 @@ public final class Evaluation {
   /// Places of the items whose terms are not there yet, one for each key.
   public var pending: [Int] {
     var seen = Set(terms.keys)
-    return items.indices.filter { seen.insert(keys[$0]).inserted }
+    return items.indices.filter { keys[$0].map { seen.insert($0).inserted } ?? false }
   }
 
   /// Progress of a run.
@@ -104,6 +111,60 @@ public final class Evaluation {
     public var items, allItems: Int
     /// Positions of the sweeps of this run: pairs times timesteps.
     public var passes, allPasses: Int
+  }
+
+  /// Passes of the UNet that an item takes.
+  private func passes(_ place: Int) -> Int {
+    let item = items[place]
+    let captions = item.texts.count + (shape.hasEmptyCaption ? 1 : 0)
+    let pureNoise = shape.hasPureNoise ? item.texts.count + (options.matching.officialCompat ? 1 : 0) : 0
+    return (item.images.count * captions + pureNoise) * timesteps.count
+  }
+
+  /// What a run would take.
+  public struct Estimate: Sendable {
+    /// Items that are not known yet, and passes of the UNet for them.
+    public let items, passes: Int
+    /// Nil where nothing was there to measure.
+    public let passesPerSecond: Double?
+    /// Bytes beside the weights, and of the weights.
+    public let peakBytes, weightBytes: Int
+
+    public var seconds: Double? { passesPerSecond.map { Double(passes) / $0 } }
+  }
+
+  /// Begins the run for a few seconds to see how fast it is; nothing is kept.
+  /// - Parameter seconds: after so many it ends with the pass that it is at.
+  public func estimate(seconds: Double = 10) throws -> Estimate {
+    let pending = pending
+    let workers = try makeWorkers(pending.count)
+    let budget = options.matching.memoryBudget / workers.count
+    let end = Date(timeIntervalSinceNow: seconds)
+    let lock = NSLock()
+    var (next, rate) = (0, 0.0)
+    var failure: (any Error)?
+    ThreadPool(threads: workers.count).forEach(workers.count) { number in
+      let worker = workers[number]
+      var (passes, time) = (0, 0.0)
+      do {
+        while Date() < end {
+          let place = lock.withLock { next < pending.count ? pending[next] : nil }
+          guard let place else { break }
+          lock.withLock { next += 1 }
+          guard let pixels = try? worker.pixels(of: items[place]) else { continue }
+          let (done, taken) = try worker.time(items[place], pixels, budget: budget) { Date() >= end }
+          (passes, time) = (passes + done, time + taken)
+        }
+      } catch {
+        lock.withLock { failure = failure ?? error }
+      }
+      if time > 0 { lock.withLock { rate += Double(passes) / time } }
+    }
+    if let failure { throw failure }
+    return Estimate(
+      items: pending.count, passes: pending.reduce(0) { $0 + passes($1) },
+      passesPerSecond: rate > 0 ? rate : nil,
+      peakBytes: workers.reduce(0) { $0 + $1.peakBytes }, weightBytes: workers[0].constantBytes)
   }
 
   /// Computes the terms that are missing, several items beside each other where the model is small.
@@ -117,27 +178,33 @@ public final class Evaluation {
     let workers = try makeWorkers(pending.count)
     workerCount = workers.count
     let budget = options.matching.memoryBudget / workers.count
-    func passes(_ place: Int) -> Int {
-      let item = items[place]
-      let captions = item.texts.count + (shape.hasEmptyCaption ? 1 : 0)
-      let pureNoise =
-        shape.hasPureNoise ? item.texts.count + (options.matching.officialCompat ? 1 : 0) : 0
-      return (item.images.count * captions + pureNoise) * timesteps.count
-    }
     let queue = EvaluationQueue(workers) { [items, keys, file] place, terms in
-      try file?.append(items[pending[place]], key: keys[pending[place]], terms)
+      try file?.append(items[pending[place]], key: keys[pending[place]]!, terms)
     }
     var state = Progress(
-      items: items.count - pending.count, allItems: items.count, passes: 0,
+      items: items.count - bad.count - pending.count, allItems: items.count - bad.count, passes: 0,
       allPasses: pending.reduce(0) { $0 + passes($1) })
     progress?(state)
+    let unreadable = DatasetRows(skipsBad: skipsBad)
+    let lock = NSLock()
     try queue.run(pending.count) { [items] place, worker in
       let item = items[pending[place]]
-      do { return try worker.terms(of: item, budget: budget) } catch let error as DataError {
+      // Decoded before anything runs: a damaged image costs no passes.
+      let pixels: [Tensor]
+      switch Swift.Result(catching: { try worker.pixels(of: item) }) {
+      case .success(let decoded): pixels = decoded
+      case .failure(let error):
+        return try lock.withLock { try unreadable.take(item.place) { throw error } }
+      }
+      do { return try worker.terms(of: item, pixels, budget: budget) } catch let error as DataError {
         throw error.at(item.place)
       }
     } finished: { place, terms in
-      self.terms[keys[pending[place]]] = terms
+      if let terms {
+        self.terms[keys[pending[place]]!] = terms
+      } else {
+        leaveOut(pending[place], unreadable)
+      }
       state.items += 1
       state.passes += passes(pending[place])
       progress?(state)
@@ -145,13 +212,25 @@ public final class Evaluation {
     try file?.sync()
   }
 
+  /// Leaves out every item with the images and captions of this one.
+  private func leaveOut(_ place: Int, _ rows: DatasetRows) {
+    let key = keys[place]
+    let reason = rows.bad.last { $0.place == items[place].place }?.reason ?? ""
+    for other in items.indices where keys[other] == key {
+      keys[other] = nil
+      bad.append(.init(place: items[other].place, reason: reason))
+    }
+  }
+
   /// The terms of an item, by its place; nil before `run` has been through.
-  public func terms(of place: Int) -> MatchingTerms? { terms[keys[place]] }
+  public func terms(of place: Int) -> MatchingTerms? { keys[place].flatMap { terms[$0] } }
 
   /// The table of all items.
   /// - Throws: `DataError` before `run` has been through.
   public func table() throws -> EvaluationTable {
-    let answered = try zip(items, keys).map { item, key in
+    let answered = try zip(items, keys).compactMap {
+      item, key -> (item: EvaluationItem, terms: MatchingTerms)? in
+      guard let key else { return nil }
       guard let terms = terms[key] else { throw DataError("\(item.place): the item has not been run") }
       return (item: item, terms: terms)
     }

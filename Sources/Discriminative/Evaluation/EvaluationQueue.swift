@@ -8,7 +8,7 @@ final class EvaluationQueue {
   private let workers: Int
   private let keep: (Int, MatchingTerms) throws -> Void
   /// Results that wait for an earlier one.
-  private var waiting: [Int: MatchingTerms] = [:]
+  private var waiting: [Int: MatchingTerms?] = [:]
   private var next = 0
   private var failure: (any Error)?
 
@@ -21,12 +21,12 @@ final class EvaluationQueue {
 
   /// Works off `count` places.
   /// - Parameters:
-  ///   - body: computes a place's terms with a worker.
+  ///   - body: computes a place's terms with a worker; nil when there are none to keep.
   ///   - finished: called when they are there, by one thread at a time.
   /// - Throws: the first error. What other workers had begun is finished and kept.
   func run(
-    _ count: Int, body: (Int, EvaluationWorker) throws -> MatchingTerms,
-    finished: (Int, MatchingTerms) -> Void
+    _ count: Int, body: (Int, EvaluationWorker) throws -> MatchingTerms?,
+    finished: (Int, MatchingTerms?) -> Void
   ) throws {
     let pool = ThreadPool(threads: workers)
     pool.forEach(count) { place in
@@ -37,7 +37,7 @@ final class EvaluationQueue {
         idle.append(worker)
         do {
           let terms = try result.get()
-          waiting[place] = terms
+          waiting[place] = .some(terms)
           try keepReady()
           finished(place, terms)
         } catch {
@@ -46,14 +46,14 @@ final class EvaluationQueue {
       }
     }
     // After a failure there are results behind the one that is missing.
-    for place in waiting.keys.sorted() { try keep(place, waiting[place]!) }
+    for place in waiting.keys.sorted() { if let terms = waiting[place]! { try keep(place, terms) } }
     waiting = [:]
     if let failure { throw failure }
   }
 
   private func keepReady() throws {
     while let terms = waiting[next] {
-      try keep(next, terms)
+      if let terms { try keep(next, terms) }
       waiting[next] = nil
       next += 1
     }

@@ -1,15 +1,20 @@
 /// Accuracies of score choices on the items of each task.
 public struct EvaluationTable: Sendable, Encodable {
-  /// Items of one task, those held out apart.
+  /// Items of one task or of one category of it, those held out apart.
   public struct Group: Sendable, Encodable {
     public let task: String
+    /// Nil for the whole task.
+    public let category: String?
     public let isHeldOut: Bool
     public let items: Int
     /// For each direction that has questions.
     public let directions: [Section]
+    /// For each score choice, how often all questions of an item in both directions are answered right; nil where items
+    /// have questions in one direction only. For two images and two captions it is Winoground's group score.
+    public let group: [Bootstrap.Proportion?]?
 
     enum CodingKeys: String, CodingKey {
-      case task, items, directions
+      case task, category, items, directions, group
       case isHeldOut = "held_out"
     }
   }
@@ -32,6 +37,9 @@ public struct EvaluationTable: Sendable, Encodable {
     public let accuracy: Bootstrap.Proportion
     /// How often it is among the first five, where questions have more than five choices.
     public let recallAt5: Bootstrap.Proportion?
+    /// How often all questions of an item in this direction are answered right, where items have several. For two images
+    /// and two captions it is Winoground's text or image score.
+    public let allRight: Bootstrap.Proportion?
     /// Questions whose right choice shares the best score with a wrong one; they count as wrong.
     public let ties: Int
     /// Questions with a score that is not a number.
@@ -40,6 +48,7 @@ public struct EvaluationTable: Sendable, Encodable {
     enum CodingKeys: String, CodingKey {
       case accuracy, ties, unusable
       case recallAt5 = "recall_at_5"
+      case allRight = "all_right"
     }
   }
 
@@ -62,30 +71,79 @@ public struct EvaluationTable: Sendable, Encodable {
       if members[key] == nil { order.append(key) }
       members[key, default: []].append(place)
     }
-    // A task's held-out items follow its others.
+    // A task's held-out items follow its others, and its categories the whole of it.
     var tasks: [String] = []
     for key in order where !tasks.contains(key.task) { tasks.append(key.task) }
     let keys = tasks.flatMap { task in [false, true].map { Key(task: task, isHeldOut: $0) } }
-    groups = try keys.compactMap { key in
-      guard let places = members[key] else { return nil }
-      // Each direction's questions, `[choice][item]`; nil for a choice that means nothing somewhere.
-      let scored = try choices.map { choice in
-        try places.map { (items[$0].item, try choice.scores(items[$0].terms, headCounts: headCounts)) }
+    groups = try keys.flatMap { key -> [Group] in
+      guard let places = members[key] else { return [] }
+      // `[choice][item]`; nil for a choice that means nothing there.
+      let scores = try choices.map { choice in
+        try places.map { try choice.scores(items[$0].terms, headCounts: headCounts) }
       }
-      let directions = Question.Direction.allCases.compactMap { direction in
-        EvaluationTable.section(
-          direction,
-          scored.map { list in
-            list.contains { $0.1 == nil } ? nil : list.map { Question.ask($0.0, $0.1!, direction) }
-          })
+      func group(_ category: String?, _ positions: [Int]) -> Group {
+        EvaluationTable.group(
+          key, category, positions.map { items[places[$0]].item },
+          scores.map { list in positions.map { list[$0] } })
       }
-      return Group(task: key.task, isHeldOut: key.isHeldOut, items: places.count, directions: directions)
+      var categories: [String] = []
+      var positionsOf: [String: [Int]] = [:]
+      for (position, place) in places.enumerated() {
+        guard let category = items[place].item.category else { continue }
+        if positionsOf[category] == nil { categories.append(category) }
+        positionsOf[category, default: []].append(position)
+      }
+      let parts = categories.map { group($0, positionsOf[$0]!) }
+      return [group(nil, Array(places.indices))] + parts
     }
   }
 
   private struct Key: Hashable {
     let task: String
     let isHeldOut: Bool
+  }
+
+  /// - Parameter scored: the scores of each choice, by item: `[choice][item][image][text]`.
+  private static func group(
+    _ key: Key, _ category: String?, _ items: [EvaluationItem], _ scored: [[[[Double]]?]]
+  ) -> Group {
+    // Each direction's questions, `[direction][choice][item]`; nil for a choice that means nothing somewhere.
+    let asked = Question.Direction.allCases.map { direction in
+      scored.map { list -> [[Question]]? in
+        list.contains { $0 == nil }
+          ? nil : zip(items, list).map { Question.ask($0, $1!, direction) }
+      }
+    }
+    let directions = zip(Question.Direction.allCases, asked).compactMap { EvaluationTable.section($0, $1) }
+    var group: [Bootstrap.Proportion?]?
+    if directions.count == Question.Direction.allCases.count {
+      group = EvaluationTable.wholeItems(
+        scored.indices.map { choice in
+          let lists = asked.map { $0[choice] }
+          guard lists.allSatisfy({ $0 != nil }) else { return nil }
+          return items.indices.map { item in lists.flatMap { $0![item] } }
+        })
+    }
+    return Group(
+      task: key.task, category: category, isHeldOut: key.isHeldOut, items: items.count,
+      directions: directions,
+      group: group)
+  }
+
+  /// How often all of an item's questions are answered right; nil for a choice that means nothing.
+  private static func wholeItems(_ asked: [[[Question]]?]) -> [Bootstrap.Proportion?] {
+    let proportions = Bootstrap.proportions(
+      asked.compactMap { list in
+        list.map { items in
+          items.filter { !$0.isEmpty }.map { Bootstrap.Count($0.allSatisfy { $0.rank == 1 } ? 1 : 0, of: 1) }
+        }
+      })
+    var place = 0
+    return asked.map { list in
+      guard list != nil, !proportions.isEmpty else { return nil }
+      defer { place += 1 }
+      return proportions[place]
+    }
   }
 
   private static func section(_ direction: Question.Direction, _ asked: [[[Question]]?]) -> Section? {
@@ -97,12 +155,14 @@ public struct EvaluationTable: Sendable, Encodable {
     let known = asked.compactMap { $0 }
     let accuracies = Bootstrap.proportions(known.map { counts($0, within: 1) })
     let recalls = hasMany ? Bootstrap.proportions(known.map { counts($0, within: 5) }) : []
+    let whole = any.contains { $0.count > 1 } ? wholeItems(known) : []
     var place = 0
     let results = asked.map { list -> Result? in
       guard let list else { return nil }
       defer { place += 1 }
       return Result(
         accuracy: accuracies[place], recallAt5: hasMany ? recalls[place] : nil,
+        allRight: whole.isEmpty ? nil : whole[place],
         ties: list.joined().count { $0.isTie }, unusable: list.joined().count { $0.isUnusable })
     }
     return Section(

@@ -1,3 +1,4 @@
+import Foundation
 import GraphIR
 import Interpreter
 
@@ -51,16 +52,50 @@ final class EvaluationWorker {
   /// See `MatchingSetup`.
   func workerCount(items: Int, threads: Int) -> Int { setup.workerCount(items: items, threads: threads) }
 
-  /// - Throws: `DataError` without the item's place.
-  func terms(of item: EvaluationItem, budget: Int) throws -> MatchingTerms {
+  /// An item's images as the model takes them.
+  /// - Throws: `DataError` without the item's place when one cannot be read.
+  func pixels(of item: EvaluationItem) throws -> [Tensor] {
     let size = setup.description.imageSize
-    // Decoded before anything runs: a damaged image costs no passes.
-    let pixels = try item.images.map { try images.image($0).tensor(width: size, height: size) }
-    let job = try MatchingJob(
-      setup, imageNames: item.images.map(\.path), texts: item.texts, memoryBudget: budget,
-      pixels: { pixels[$0] })
+    return try item.images.map { try images.image($0).tensor(width: size, height: size) }
+  }
+
+  /// - Parameter pixels: of the item's images.
+  /// - Throws: `DataError` without the item's place.
+  func terms(of item: EvaluationItem, _ pixels: [Tensor], budget: Int) throws -> MatchingTerms {
+    let job = try job(item, pixels, budget: budget)
     _ = try job.run()
     return try gather(job, images: item.images.count, texts: item.texts.count)
+  }
+
+  /// Bytes that a run takes beside the weights, and those of the weights.
+  var peakBytes: Int { setup.plan.peakBytes }
+  var constantBytes: Int { setup.plan.stages.reduce(0) { $0 + $1.plan.constantBytes } }
+
+  /// Runs an item until `stop` says so.
+  /// - Returns: the passes after the first one, and the seconds that they took.
+  func time(_ item: EvaluationItem, _ pixels: [Tensor], budget: Int, until stop: @escaping () -> Bool) throws
+    -> (passes: Int, seconds: Double)
+  {
+    struct Enough: Error {}
+    var first: Date?
+    var last = Date()
+    var passes = 0
+    do {
+      _ = try job(item, pixels, budget: budget).run { done, _ in
+        guard done > 0 else { return }
+        last = Date()
+        if first == nil { first = last }
+        passes = done
+        if stop() { throw Enough() }
+      }
+    } catch is Enough {}
+    return (max(passes - 1, 0), first.map { last.timeIntervalSince($0) } ?? 0)
+  }
+
+  private func job(_ item: EvaluationItem, _ pixels: [Tensor], budget: Int) throws -> MatchingJob {
+    try MatchingJob(
+      setup, imageNames: item.images.map(\.path), texts: item.texts, memoryBudget: budget,
+      pixels: { pixels[$0] })
   }
 
   private func gather(_ job: MatchingJob, images: Int, texts: Int) throws -> MatchingTerms {

@@ -37,6 +37,7 @@ public enum ItemReader {
     guard case .object(let values) = try JSON(parsing: line) else { throw DataError("not a JSON object") }
     let item = EvaluationItem(
       id: try string(values, "id"), task: try string(values, "task"),
+      category: values["category"].map { $0 == .null } ?? true ? nil : try string(values, "category"),
       images: try list(values, "images") { json in
         guard case .string(let text) = json else { throw DataError("a string expected, not \(json.kind)") }
         return try ImageReference(text)

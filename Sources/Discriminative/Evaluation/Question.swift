@@ -16,11 +16,19 @@ public struct Question: Sendable, Equatable {
   public let isUnusable: Bool
 
   /// The questions of an item in a direction; see `EvaluationItem.alternatives`.
-  /// - Parameter scores: `[image][text]`
+  /// - Parameter scores: `[image][text]`, each wording of a caption by itself.
   public static func ask(
     _ item: EvaluationItem, _ scores: [[Double]], _ direction: Direction
   ) -> [Question] {
-    item.alternatives(direction).map { pairs in
+    let scores =
+      item.wordings == 1
+      ? scores
+      : scores.map { row in
+        (0..<item.captions).map { caption in
+          row[caption * item.wordings..<(caption + 1) * item.wordings].reduce(0, +) / Double(item.wordings)
+        }
+      }
+    return item.alternatives(direction).map { pairs in
       let scores = pairs.map { scores[$0.image][$0.text] }
       return Question(direction, right: scores[0], wrong: Array(scores.dropFirst()))
     }
@@ -44,7 +52,7 @@ extension EvaluationItem {
     return self.right.compactMap { pair in
       let others =
         switch direction {
-        case .captionsForImage: texts.indices.map { Pair(image: pair.image, text: $0) }
+        case .captionsForImage: (0..<captions).map { Pair(image: pair.image, text: $0) }
         case .imagesForCaption: images.indices.map { Pair(image: $0, text: pair.text) }
         }
       let wrong = others.filter { !right.contains($0) }

@@ -1,0 +1,89 @@
+import Foundation
+import ONNXWire
+
+/// Where a dataset's files and images are.
+public struct DatasetFolder: Sendable {
+  private let files: FolderBoundary
+  private let images: FolderBoundary
+
+  /// - Parameters:
+  ///   - root: the folder of the files.
+  ///   - images: the folder that images are looked for in.
+  /// - Throws: `DataError` when there is no such folder.
+  public init(_ root: String, images: String) throws {
+    files = try FolderBoundary(root)
+    self.images = try FolderBoundary(images)
+  }
+
+  /// The first of these files that is there, below the root.
+  func first(of names: [String]) -> String? { names.first { files.contains($0) } }
+
+  /// - Throws: `DataError` that tells what was looked for.
+  func file(_ names: [String]) throws -> String {
+    guard let name = first(of: names) else {
+      throw DataError("\(files.path): has no \(names.joined(separator: " or "))")
+    }
+    return name
+  }
+
+  /// The path of a file below the root, as messages call it.
+  func path(_ file: String) -> String {
+    files.path.hasSuffix("/") ? files.path + file : "\(files.path)/\(file)"
+  }
+
+  /// A file's bytes, while `body` runs.
+  func withBytes<T>(_ file: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
+    try MappedFile.withBytes(of: files.resolve(file), body)
+  }
+
+  /// A file's lines with their numbers, empty ones left out.
+  /// - Throws: `DataError` that names the file when it is no UTF-8.
+  func lines(_ file: String) throws -> [(number: Int, text: String)] {
+    try withBytes(file) { bytes in
+      try bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().compactMap {
+        number, line in
+        let line = line.last == 0x0D ? line.dropLast() : line
+        guard !line.isEmpty else { return nil }
+        guard let text = String(validating: line, as: UTF8.self) else {
+          throw DataError("\(path(file)):\(number + 1): not UTF-8")
+        }
+        return (number + 1, text)
+      }
+    }
+  }
+
+  /// A file that is one JSON value.
+  func json(_ file: String) throws -> JSON {
+    try withBytes(file) { bytes in
+      do { return try JSON(parsing: bytes) } catch let error as DataError { throw error.at(path(file)) }
+    }
+  }
+
+  /// The image of this name in the first of the folders that has it; in the first one, to be missed there, when none
+  /// has.
+  func image(_ name: String, in folders: [String], region: String = "") throws -> ImageReference {
+    let paths = folders.map { $0.isEmpty ? name : "\($0)/\(name)" }
+    return try ImageReference((paths.first { images.contains($0) } ?? paths[0]) + region)
+  }
+
+  /// Names in a folder of images, sorted, hidden ones left out.
+  /// - Throws: `DataError` when it cannot be read.
+  func imageNames(in folder: String) throws -> [String] {
+    try DatasetFolder.names(in: folder.isEmpty ? images.path : "\(images.path)/\(folder)")
+  }
+
+  /// Names below the root with this ending, sorted.
+  func fileNames(below folder: String, ending: String) throws -> [String] {
+    guard let names = FileManager.default.enumerator(atPath: path(folder)) else {
+      throw DataError("\(path(folder)): cannot be read")
+    }
+    return names.compactMap { $0 as? String }.filter { $0.hasSuffix(ending) }.sorted()
+  }
+
+  private static func names(in path: String) throws -> [String] {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      throw DataError("\(path): cannot be read")
+    }
+    return names.filter { !$0.hasPrefix(".") }.sorted()
+  }
+}
