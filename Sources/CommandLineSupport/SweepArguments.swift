@@ -67,7 +67,7 @@ public struct SweepArguments: ParsableArguments {
 public struct BatchArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Captions that go through the UNet together; by default several where the model is small, else 1.",
+      "Captions that go through the UNet together; by default several where it is its weights that take the time.",
       valueName: "count"))
   public var captionsAtOnce: Int?
 

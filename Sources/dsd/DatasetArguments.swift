@@ -63,17 +63,17 @@ struct DatasetArguments: ParsableArguments {
 
   /// What was read: the items, and the rows that are none.
   func read() throws -> (items: [EvaluationItem], bad: [DatasetRows.Bad]) {
+    let rows = DatasetRows(skipsBad: skipBad)
     guard let type = Datasets.named(dataset), let root else {
-      return (try ItemArguments.read(items!, tasks: tasks), [])
+      return (try ItemArguments.read(items!, tasks: tasks, rows), rows.bad)
     }
     var options = DatasetOptions()
     options.split = split
     options.drawSeed = drawSeed
     if !template.isEmpty { options.templates = template }
     options.classNames = classNames
-    let rows = DatasetRows(skipsBad: skipBad)
     let items = try type.init(options).items(in: DatasetFolder(root, images: images ?? root), rows)
-    guard !items.isEmpty else { throw DataError("\(root): no items") }
+    guard !items.isEmpty else { throw rows.nothing(in: root) }
     return (try ItemArguments.chosen(items, tasks: tasks, from: root), rows.bad)
   }
 

@@ -75,7 +75,10 @@ struct EvalCommand: ParsableCommand {
       // Nothing is kept, not even a new file.
       results: dryRun ? results.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil } : results,
       skipsBad: list.skipBad)
-    let known = chosen.count - evaluation.pending.count
+    if let first = evaluation.bad.first, evaluation.bad.count == chosen.count {
+      throw DataError("no item's images can be read; the first: \(first.place): \(first.reason)")
+    }
+    let known = chosen.count - evaluation.bad.count - evaluation.pending.count
     if known > 0 { Terminal.note("note: \(known) of \(chosen.count) items are known already") }
     if dryRun {
       tell(badRows + evaluation.bad)

@@ -21,8 +21,10 @@ struct ItemArguments: ParsableArguments {
 
   /// - Parameter tasks: names separated by commas; all when nil.
   /// - Throws: `DataError` when a task is not in the file.
-  static func read(_ path: String, tasks: String?) throws -> [EvaluationItem] {
-    try chosen(ItemReader.read(path: path), tasks: tasks, from: path)
+  static func read(_ path: String, tasks: String?, _ rows: DatasetRows = DatasetRows()) throws
+    -> [EvaluationItem]
+  {
+    try chosen(ItemReader.read(path: path, rows), tasks: tasks, from: path)
   }
 
   /// Those of some tasks or categories.

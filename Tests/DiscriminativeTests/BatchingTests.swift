@@ -40,6 +40,25 @@ import Testing
     #expect(several.lastRun!.together == 24)
   }
 
+  /// Workers beside each other group captions as one alone does.
+  @Test func sameBitsWithWorkers() throws {
+    let reference = try Reference("sd15")
+    func run(_ threads: Int) throws -> MatchingResult {
+      var options = MatchingOptions()
+      options.timesteps = [100, 700]
+      options.batch = 3
+      let job = try MatchingJob(
+        reference.graph, tokenizerFolder: reference.checkpoint, imageNames: ["a", "b", "c"],
+        texts: reference.texts, options: options, pool: ThreadPool(threads: threads),
+        pixels: { try reference.pixels($0 % 2) })
+      let result = try job.run()
+      #expect(job.workerCount == threads)
+      return result
+    }
+    let (one, two) = (try run(1), try run(2))
+    #expect(one.scores == two.scores && one.perTimestep.attention == two.perTimestep.attention)
+  }
+
   @Test(arguments: [Normalization.none, .emptyCaption, .noise, .images]) func readings(
     _ normalize: Normalization
   ) throws {
@@ -52,7 +71,10 @@ import Testing
         options.positions = positions
         options.latent = .sample
       }
-      agree(try job("sd15", batch: 1, change).1, try job("sd15", batch: 3, change).1)
+      let (several, result) = try job("sd15", batch: 3, change)
+      agree(try job("sd15", batch: 1, change).1, result)
+      // All captions of both images, and those of the image of noise with an official habit or not.
+      #expect(several.lastRun!.together >= 2 * 2 * several.texts.count)
     }
   }
 }

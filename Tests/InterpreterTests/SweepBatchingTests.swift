@@ -123,7 +123,7 @@ import Testing
   }
 
   /// What would mix rows, or has one value for all of them, runs one by one.
-  @Test(arguments: [0, 1, 2, 3]) func mixedRows(_ kind: Int) throws {
+  @Test(arguments: [0, 1, 2, 3, 4, 5]) func mixedRows(_ kind: Int) throws {
     let graph: Graph
     switch kind {
     case 0:
@@ -132,10 +132,17 @@ import Testing
       }
     case 1: graph = Self.graph { g, x, y in g.ReduceMax(g.Mul(x, y)) }
     case 2: graph = Self.graph { g, x, y in g.Transpose(g.Mul(x, y), attributes: ["perm": .ints([1, 0])]) }
+    case 3: graph = Self.graph { g, x, y in g.Softmax(g.Mul(x, y), attributes: ["axis": .int(0)]) }
+    case 4:
+      graph = Self.graph { g, x, y in
+        g.Slice(
+          g.Concat(x, y, attributes: ["axis": .int(-2)]), g.constant(Tensor([Int64(0)], shape: [1]), "s"),
+          g.constant(Tensor([Int64(1)], shape: [1]), "e"))
+      }
     default: graph = Self.graph(y: [.known(1), .known(4)]) { g, x, y in g.Mul(x, y) }
     }
     let (positions, expected, one) = try run(plan(graph, rows: 1), (2, 5))
-    let together = try plan(graph, rows: 3, rowsOfY: kind != 3)
+    let together = try plan(graph, rows: 3, rowsOfY: kind < 5)
     let (same, outputs, other) = try run(together, (2, 5))
     #expect(positions == same && one.runs == other.runs && other.together == 0)
     #expect(zip(expected, outputs).allSatisfy { $0.isIdentical(to: $1) })

@@ -5,10 +5,10 @@ import SwiftCSV
 struct CSVTable {
   let path: String
   let header: [String]
-  /// Fields by column, and the number of the record, the header being 1.
-  private let records: [[String]]
+  /// Fields, with the line that they begin on.
+  private let records: [(line: Int, fields: [String])]
 
-  /// - Throws: `DataError` that names the file, and the columns that it lacks.
+  /// - Throws: `DataError` that names the file, and the line of what is no CSV or the columns that it lacks.
   init(_ folder: DatasetFolder, _ file: String, columns: [String]) throws {
     path = folder.path(file)
     let path = path
@@ -18,19 +18,24 @@ struct CSVTable {
     }
     // A last line without an end would lose its last field if that is empty.
     if text.last?.isNewline == false { text += "\n" }
+    var records: [(line: Int, fields: [String])] = []
+    var line = 1
     do {
       let csv = try CSV<Enumerated>(string: text, delimiter: .comma, loadColumns: false, rowLimit: 0)
       header = csv.header
       // Not its rows, which fill missing fields up.
-      var records: [[String]] = []
-      try csv.enumerateAsArray(startAt: 1, rowLimit: nil) { records.append($0) }
+      try csv.enumerateAsArray(startAt: 0, rowLimit: nil) { fields in
+        // An empty line is no record.
+        if line > 1, fields != [""] { records.append((line, fields)) }
+        line += 1 + fields.reduce(0) { $0 + $1.count(where: \.isNewline) }
+      }
       self.records = records
     } catch let error as CSVParseError {
       let reason =
         switch error {
         case .generic(let message), .quotation(let message): message
         }
-      throw DataError("\(path): malformed CSV: \(reason)")
+      throw DataError("\(path):\(line): malformed CSV: \(reason)")
     }
     let missing = columns.filter { !header.contains($0) }
     guard missing.isEmpty else {
@@ -43,8 +48,8 @@ struct CSVTable {
   /// Makes something of every row.
   /// - Parameter body: gets a row's fields by column, and its place.
   func rows<T>(_ rows: DatasetRows, _ body: (Row) throws -> T) throws -> [T] {
-    try records.enumerated().compactMap { number, fields in
-      let place = "\(path):\(number + 2)"
+    try records.compactMap { line, fields in
+      let place = "\(path):\(line)"
       return try rows.take(place) {
         guard fields.count == header.count else {
           throw DataError("\(fields.count) fields, the header has \(header.count)")

@@ -1,7 +1,7 @@
 import Foundation
 import ONNXWire
 
-/// Attribution, Relation and Order: a right and a false caption for a rectangle of a Visual Genome image.
+/// The Visual Genome parts of ARO: a right and a false caption for a rectangle of an image.
 struct ARO: Dataset {
   static let name = "aro"
   static let files = "visual_genome_relation.json, visual_genome_attribution.json; images/ID.jpg"
@@ -24,7 +24,7 @@ struct ARO: Dataset {
           let fields = try JSONFields(json)
           let box = try ["bbox_x", "bbox_y", "bbox_w", "bbox_h"].map(fields.number)
           return try EvaluationItem.captions(
-            "\(task)/\(number + 1)", task, category: fields.optionalText("relation_name"),
+            "\(task)/\(number + 1)", task, category: ARO.category(fields),
             image: folder.image(
               fields.text("image_path"), in: ["images", ""],
               region: "#xywh=" + box.map(String.init).joined(separator: ",")),
@@ -32,6 +32,14 @@ struct ARO: Dataset {
         }
       }
     }
+  }
+}
+
+extension ARO {
+  /// The relation, or the two attributes.
+  private static func category(_ fields: JSONFields) throws -> String? {
+    if let relation = try fields.optionalText("relation_name") { return relation }
+    return fields.values["attributes"] == nil ? nil : try fields.texts("attributes").joined(separator: "_")
   }
 }
 

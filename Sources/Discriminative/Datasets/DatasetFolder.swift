@@ -31,23 +31,42 @@ public struct DatasetFolder: Sendable {
     files.path.hasSuffix("/") ? files.path + file : "\(files.path)/\(file)"
   }
 
-  /// A file's bytes, while `body` runs.
+  /// A file's bytes, while `body` runs, whose errors have a place of their own.
   func withBytes<T>(_ file: String, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
-    try MappedFile.withBytes(of: files.resolve(file), body)
+    let mapped = try MappedFile(path: files.resolve(file))
+    return try withExtendedLifetime(mapped) { try body(mapped.bytes) }
   }
 
-  /// A file's lines with their numbers, empty ones left out.
-  /// - Throws: `DataError` that names the file when it is no UTF-8.
-  func lines(_ file: String) throws -> [(number: Int, text: String)] {
+  /// One line of a file.
+  struct Line {
+    let number: Int
+    /// `FILE:LINE`
+    let place: String
+    /// Nil when it is no UTF-8.
+    let text: String?
+
+    func whole() throws -> String {
+      guard let text else { throw DataError("not UTF-8") }
+      return text
+    }
+
+    func json() throws -> JSON {
+      do { return try JSON(parsing: whole()) } catch let error as DataError {
+        // The line is the place's.
+        throw DataError(error.message.replacing("malformed JSON in line 1", with: "malformed JSON"))
+      }
+    }
+  }
+
+  /// A file's lines, empty ones left out.
+  func lines(_ file: String) throws -> [Line] {
     try withBytes(file) { bytes in
-      try bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().compactMap {
-        number, line in
+      bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().compactMap { number, line in
         let line = line.last == 0x0D ? line.dropLast() : line
         guard !line.isEmpty else { return nil }
-        guard let text = String(validating: line, as: UTF8.self) else {
-          throw DataError("\(path(file)):\(number + 1): not UTF-8")
-        }
-        return (number + 1, text)
+        return Line(
+          number: number + 1, place: "\(path(file)):\(number + 1)",
+          text: String(validating: line, as: UTF8.self))
       }
     }
   }

@@ -36,26 +36,39 @@ struct ImageFolder: Dataset {
       }
       return name
     }
+    for (place, name) in names.enumerated() {
+      if let other = names[..<place].firstIndex(of: name) {
+        throw DataError(
+          "imagefolder: the folders '\(classes[other].folder)' and '\(classes[place].folder)' have the same name, "
+            + "'\(name)': their captions could not be told apart")
+      }
+    }
     let texts = names.flatMap { name in templates.map { $0.replacing("{}", with: name) } }
     for text in texts { try CLIPTokenizer.check(text) }
     guard texts.count <= ItemReader.pairLimit else {
       throw DataError("imagefolder: \(texts.count) captions are more than \(ItemReader.pairLimit)")
     }
     return try classes.enumerated().flatMap { number, entry in
-      try entry.images.map { image in
-        EvaluationItem(
-          id: "\(entry.folder)/\(image)", task: ImageFolder.name, category: names[number],
-          images: [try ImageReference("\(entry.folder)/\(image)")], texts: texts,
-          right: [.init(image: 0, text: number)], wordings: templates.count, place: "\(entry.folder)/\(image)"
-        )
+      try entry.images.compactMap { image in
+        try rows.take("\(entry.folder)/\(image)") {
+          EvaluationItem(
+            id: "\(entry.folder)/\(image)", task: ImageFolder.name, category: names[number],
+            images: [try ImageReference("\(entry.folder)/\(image)")], texts: texts,
+            right: [.init(image: 0, text: number)], wordings: templates.count,
+            place: "\(entry.folder)/\(image)"
+          )
+        }
       }
     }
   }
 
   /// Names of classes by their folders.
   private static func read(_ path: String) throws -> [String: String] {
-    try MappedFile.withBytes(of: path) { bytes in
-      guard let text = String(validating: bytes, as: UTF8.self) else { throw DataError("\(path): not UTF-8") }
+    let file = try MappedFile(path: path)
+    return try withExtendedLifetime(file) {
+      guard let text = String(validating: file.bytes, as: UTF8.self) else {
+        throw DataError("\(path): not UTF-8")
+      }
       var names: [String: String] = [:]
       for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         .enumerated()

@@ -17,6 +17,7 @@ struct RefCOCOg: Dataset {
   }
 
   private struct Reference {
+    let line: Int
     let place, id, split, image: String
     let texts: [String]
   }
@@ -24,8 +25,7 @@ struct RefCOCOg: Dataset {
   func items(in folder: DatasetFolder, _ rows: DatasetRows) throws -> [EvaluationItem] {
     let file = try folder.file(["refs(google).jsonl", "refcocog/refs(google).jsonl"])
     let references = try folder.lines(file).compactMap { line in
-      let place = "\(folder.path(file)):\(line.number)"
-      return try rows.take(place) { try RefCOCOg.reference(JSON(parsing: line.text), place) }
+      try rows.take(line.place) { try RefCOCOg.reference(line) }
     }
     let chosen = references.filter { $0.split == split }
     guard !chosen.isEmpty else {
@@ -34,17 +34,26 @@ struct RefCOCOg: Dataset {
       throw DataError(
         "\(folder.path(file)): has no split '\(split)'; it has \(splits.joined(separator: ", "))")
     }
-    let all = chosen.flatMap { reference in reference.texts.map { (image: reference.image, text: $0) } }
-    var items: [EvaluationItem] = []
-    var number = 0
+    // Expressions, with the images that they are told of.
+    var imagesOf: [String: Set<String>] = [:]
+    var texts: [String] = []
     for reference in chosen {
-      for (place, text) in reference.texts.enumerated() {
-        number += 1
+      for text in reference.texts where imagesOf[text, default: []].insert(reference.image).inserted {
+        if imagesOf[text]!.count == 1 { texts.append(text) }
+      }
+    }
+    let draw = AlternativeDraw(texts, seed: seed)
+    var items: [EvaluationItem] = []
+    for reference in chosen {
+      for (part, text) in reference.texts.enumerated() {
         let item = try rows.take(reference.place) {
-          try EvaluationItem.captions(
-            "refcocog/\(reference.id)/\(place + 1)", RefCOCOg.name,
+          let wrong = try draw.pick(RefCOCOg.wrongTexts, row: reference.line, part: part) {
+            imagesOf[texts[$0]]!.contains(reference.image)
+          }
+          return try EvaluationItem.captions(
+            "refcocog/\(reference.id)/\(part + 1)", RefCOCOg.name,
             image: folder.image(reference.image, in: COCO.folders("train2014")), right: text,
-            wrong: wrong(text, reference.image, all, number), place: reference.place)
+            wrong: wrong.map { texts[$0] }, place: reference.place)
         }
         if let item { items.append(item) }
       }
@@ -52,25 +61,8 @@ struct RefCOCOg: Dataset {
     return items
   }
 
-  /// Expressions of other images.
-  private func wrong(_ text: String, _ image: String, _ all: [(image: String, text: String)], _ number: Int)
-    throws
-    -> [String]
-  {
-    var random = SplitMix64(state: seed &+ UInt64(number) &* 0x9E37_79B9_7F4A_7C15)
-    var found: [String] = []
-    var tries = 0
-    while found.count < RefCOCOg.wrongTexts {
-      tries += 1
-      guard tries < 10_000 else { throw DataError("there are no nine expressions of other images") }
-      let other = all[Int(random.next(below: UInt64(all.count)))]
-      if other.image != image, other.text != text, !found.contains(other.text) { found.append(other.text) }
-    }
-    return found
-  }
-
-  private static func reference(_ json: JSON, _ place: String) throws -> Reference {
-    let fields = try JSONFields(json)
+  private static func reference(_ line: DatasetFolder.Line) throws -> Reference {
+    let fields = try JSONFields(line.json())
     let sentences = try fields.list("sentences").map { sentence in
       do { return try JSONFields(sentence).text("raw") } catch let error as DataError {
         throw error.at("sentences")
@@ -78,7 +70,8 @@ struct RefCOCOg: Dataset {
     }
     guard !sentences.isEmpty else { throw DataError("sentences: the list is empty") }
     return Reference(
-      place: place, id: String(try fields.number("ref_id")), split: try fields.text("split"),
+      line: line.number, place: line.place, id: String(try fields.number("ref_id")),
+      split: try fields.text("split"),
       image: try fields.optionalText("image") ?? COCO.name("train2014", fields.number("image_id")),
       texts: sentences)
   }

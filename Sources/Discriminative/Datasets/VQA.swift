@@ -34,31 +34,29 @@ struct VQABinary: Dataset {
 
   func items(in folder: DatasetFolder, _ rows: DatasetRows) throws -> [EvaluationItem] {
     let file = try folder.file(["test.txt", "data/test.txt"])
-    let lines = try folder.lines(file).filter { $0.text.contains(VQABinary.kind) }
-    let questions = try lines.compactMap { line in
-      let place = "\(folder.path(file)):\(line.number)"
-      return try rows.take(place) { (try VQABinary.question(line.text), place) }
+    let questions = try folder.lines(file).compactMap { line -> (image: String, text: String, line: Int)? in
+      // What is no UTF-8 may be such a question.
+      guard line.text?.contains(VQABinary.kind) ?? true else { return nil }
+      return try rows.take(line.place) {
+        let (image, text) = try VQABinary.question(line.whole())
+        return (image, text, line.number)
+      }
     }
     var seen: Set<String> = []
-    let names = questions.map(\.0.image).filter { seen.insert($0).inserted }
+    let names = questions.map(\.image).filter { seen.insert($0).inserted }
     guard names.count > VQABinary.wrongImages else {
       throw DataError(
         "\(folder.path(file)): has \(names.count) images of yes-or-no questions, ten are needed")
     }
+    let draw = AlternativeDraw(names, seed: seed)
     let folders = COCO.folders("val2014")
-    return try questions.enumerated().compactMap { number, question in
-      let ((image, text), place) = question
+    return try questions.compactMap { image, text, line in
+      let place = "\(folder.path(file)):\(line)"
       return try rows.take(place) {
-        // Each row draws for itself: leaving rows out changes no other one.
-        var random = SplitMix64(state: seed &+ UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15)
-        var wrong: [String] = []
-        while wrong.count < VQABinary.wrongImages {
-          let name = names[Int(random.next(below: UInt64(names.count)))]
-          if name != image, !wrong.contains(name) { wrong.append(name) }
-        }
+        let wrong = try draw.pick(VQABinary.wrongImages, row: line) { names[$0] == image }
         return try .images(
-          "vqa-binary/\(number + 1)", VQABinary.name, text: text, right: folder.image(image, in: folders),
-          wrong: wrong.map { try folder.image($0, in: folders) }, place: place)
+          "vqa-binary/\(line)", VQABinary.name, text: text, right: folder.image(image, in: folders),
+          wrong: wrong.map { try folder.image(names[$0], in: folders) }, place: place)
       }
     }
   }

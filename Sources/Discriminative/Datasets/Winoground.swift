@@ -12,9 +12,8 @@ struct Winoground: Dataset {
   func items(in folder: DatasetFolder, _ rows: DatasetRows) throws -> [EvaluationItem] {
     let file = try folder.file(["examples.jsonl", "data/examples.jsonl"])
     return try folder.lines(file).compactMap { line in
-      let place = "\(folder.path(file)):\(line.number)"
-      return try rows.take(place) {
-        let fields = try JSONFields(JSON(parsing: line.text))
+      try rows.take(line.place) {
+        let fields = try JSONFields(line.json())
         let images = try [0, 1].map { number in
           let name = try fields.text("image_\(number)")
           let hasEnding = name.split(separator: "/").last?.contains(".") ?? false
@@ -25,7 +24,7 @@ struct Winoground: Dataset {
         return EvaluationItem(
           id: "winoground/\(try fields.number("id"))", task: Winoground.name,
           category: try fields.optionalText("collapsed_tag") ?? fields.optionalText("tag"), images: images,
-          texts: texts, right: [.init(image: 0, text: 0), .init(image: 1, text: 1)], place: place)
+          texts: texts, right: [.init(image: 0, text: 0), .init(image: 1, text: 1)], place: line.place)
       }
     }
   }

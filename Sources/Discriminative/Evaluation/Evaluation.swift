@@ -18,8 +18,13 @@ public final class Evaluation {
   /// How many items ran beside each other.
   public private(set) var workerCount = 0
 
-  /// Items that were left out because an image of theirs cannot be read: place and reason.
-  public private(set) var bad: [DatasetRows.Bad] = []
+  /// Items that were left out because an image of theirs cannot be read, in their order.
+  public var bad: [DatasetRows.Bad] {
+    reasons.sorted { $0.key < $1.key }.map { .init(place: items[$0.key].place, reason: $0.value) }
+  }
+
+  /// Why items were left out, by their places.
+  private var reasons: [Int: String] = [:]
 
   private let skipsBad: Bool
   private let graph: Graph
@@ -50,9 +55,15 @@ public final class Evaluation {
     timesteps = try options.matching.timesteps(of: description)
     tokenizers = try PipelineTokenizers(description, of: loaded.graph, folder: loaded.assets)
     let key = try ItemKey(tokenizers, images)
-    let rows = DatasetRows(skipsBad: skipsBad)
-    keys = try items.map { item in try rows.take(item.place) { try key.hex(item) } }
-    bad = rows.bad
+    var reasons: [Int: String] = [:]
+    keys = try items.enumerated().map { place, item in
+      do { return try key.hex(item) } catch let error as DataError {
+        guard skipsBad else { throw error.at(item.place) }
+        reasons[place] = error.message
+        return nil
+      }
+    }
+    self.reasons = reasons
 
     for head in options.heads { try head.check(graph) }
     if results != nil, let value = options.values.first {
@@ -152,7 +163,11 @@ public final class Evaluation {
           guard let place else { break }
           lock.withLock { next += 1 }
           guard let pixels = try? worker.pixels(of: items[place]) else { continue }
-          let (done, taken) = try worker.time(items[place], pixels, budget: budget) { Date() >= end }
+          let item = items[place]
+          let (done, taken): (Int, Double)
+          do {
+            (done, taken) = try worker.time(item, pixels, budget: budget) { Date() >= end }
+          } catch let error as DataError { throw error.at(item.place) }
           (passes, time) = (passes + done, time + taken)
         }
       } catch {
@@ -185,16 +200,16 @@ public final class Evaluation {
       items: items.count - bad.count - pending.count, allItems: items.count - bad.count, passes: 0,
       allPasses: pending.reduce(0) { $0 + passes($1) })
     progress?(state)
-    let unreadable = DatasetRows(skipsBad: skipsBad)
     let lock = NSLock()
-    try queue.run(pending.count) { [items] place, worker in
+    var unreadable: [Int: String] = [:]
+    try queue.run(pending.count) { [items, skipsBad] place, worker in
       let item = items[pending[place]]
       // Decoded before anything runs: a damaged image costs no passes.
       let pixels: [Tensor]
-      switch Swift.Result(catching: { try worker.pixels(of: item) }) {
-      case .success(let decoded): pixels = decoded
-      case .failure(let error):
-        return try lock.withLock { try unreadable.take(item.place) { throw error } }
+      do { pixels = try worker.pixels(of: item) } catch let error as DataError {
+        guard skipsBad else { throw error.at(item.place) }
+        lock.withLock { unreadable[place] = error.message }
+        return nil
       }
       do { return try worker.terms(of: item, pixels, budget: budget) } catch let error as DataError {
         throw error.at(item.place)
@@ -203,7 +218,7 @@ public final class Evaluation {
       if let terms {
         self.terms[keys[pending[place]]!] = terms
       } else {
-        leaveOut(pending[place], unreadable)
+        leaveOut(pending[place], lock.withLock { unreadable[place]! })
       }
       state.items += 1
       state.passes += passes(pending[place])
@@ -213,12 +228,11 @@ public final class Evaluation {
   }
 
   /// Leaves out every item with the images and captions of this one.
-  private func leaveOut(_ place: Int, _ rows: DatasetRows) {
+  private func leaveOut(_ place: Int, _ reason: String) {
     let key = keys[place]
-    let reason = rows.bad.last { $0.place == items[place].place }?.reason ?? ""
     for other in items.indices where keys[other] == key {
       keys[other] = nil
-      bad.append(.init(place: items[other].place, reason: reason))
+      reasons[other] = reason
     }
   }
 

@@ -7,9 +7,10 @@ public enum ItemReader {
   static let pairLimit = 1 << 16
 
   /// The items in the file's order. Empty lines are passed over.
+  /// - Parameter rows: knows what to do about lines that are no items.
   /// - Throws: `DataError` that names file and line: no JSON, a key that is missing or of another type, a pair
   ///   out of range, a caption that is too long, an id that an earlier line has.
-  public static func read(path: String) throws -> [EvaluationItem] {
+  public static func read(path: String, _ rows: DatasetRows = DatasetRows()) throws -> [EvaluationItem] {
     let file = try MappedFile(path: path)
     return try withExtendedLifetime(file) {
       var items: [EvaluationItem] = []
@@ -17,18 +18,20 @@ public enum ItemReader {
       for (number, line) in file.bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
         guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) else { continue }
         let place = "\(path):\(number + 1)"
-        do {
-          let item = try item(UnsafeRawBufferPointer(rebasing: line), place)
-          if let earlier = lines.updateValue(number + 1, forKey: item.id) {
-            throw DataError("id: line \(earlier) has '\(item.id)' too")
+        let item = try rows.take(place) {
+          let item: EvaluationItem
+          do { item = try self.item(UnsafeRawBufferPointer(rebasing: line), place) } catch let error
+            as DataError
+          {
+            throw DataError(error.message.replacing("malformed JSON in line 1", with: "malformed JSON"))
           }
-          items.append(item)
-        } catch let error as DataError {
-          throw DataError(
-            "\(place): \(error.message.replacing("malformed JSON in line 1", with: "malformed JSON"))")
+          if let earlier = lines[item.id] { throw DataError("id: line \(earlier) has '\(item.id)' too") }
+          lines[item.id] = number + 1
+          return item
         }
+        if let item { items.append(item) }
       }
-      guard !items.isEmpty else { throw DataError("\(path): no items") }
+      guard !items.isEmpty else { throw rows.nothing(in: path) }
       return items
     }
   }

@@ -98,7 +98,7 @@ public final class MatchingSetup {
   /// better at one item at a time.
   func workerCount(items: Int, threads: Int) -> Int {
     let count = min(threads, items)
-    let largest = (plan.stages.map(\.plan.multiplyAdds).max() ?? 0) * (plan.batching?.limit ?? 1)
+    let largest = plan.largestMultiplyAdds
     guard count > 1, largest < Self.largePass, plan.peakBytes < Storage.machineBytes / 4 / count,
       hooks.allSatisfy({ $0 is any TwinHook })
     else { return 1 }

@@ -25,6 +25,8 @@ public final class SweepBatching {
   private let source: Source
   private unowned let plan: SweepPlan
   private var batches: [Int: StageBatch?] = [:]
+  /// The sizes that have memory, in the order in which they got it.
+  private var sizes: [Int] = []
   private let lock = NSLock()
   private var preparations: [Int: Preparation?] = [:]
 
@@ -32,6 +34,8 @@ public final class SweepBatching {
   private static let enough = 256
   /// Bytes of weights that stay in the cache from one position to the next.
   private static let cachedBytes = 64 << 20
+  /// Sizes of groups that have memory at a time.
+  static let keptSizes = 2
   /// Rows at most, unless it is said otherwise.
   private static let most = 8
 
@@ -80,6 +84,11 @@ public final class SweepBatching {
   func batch(of rows: Int) throws -> StageBatch? {
     if let known = batches[rows] { return known }
     let made = try prepared(rows).flatMap { try StageBatch($0, plan.stages[stage], of: plan, rows: rows) }
+    // A number of positions is cut into groups of two sizes at most: other sizes' memory is given back.
+    if made != nil {
+      sizes = sizes.suffix(SweepBatching.keptSizes - 1) + [rows]
+      batches = batches.filter { $0.value == nil || sizes.contains($0.key) }
+    }
     batches[rows] = .some(made)
     return made
   }
@@ -144,7 +153,8 @@ final class StageBatch {
       inputs[name] = kind
     }
     // What is made here is of one row's position, so that rows which share a value would be mixed up.
-    guard part.graph.nodes.allSatisfy({ $0.outputs.allSatisfy { $0.isEmpty || kind($0) == .rows } }),
+    guard !part.graph.nodes.contains(where: { StageBatch.mixesRows($0, kind, preparation.types) }),
+      part.graph.nodes.allSatisfy({ $0.outputs.allSatisfy { $0.isEmpty || kind($0) == .rows } }),
       Set(part.graph.outputs.map(\.name)) == Set(stage.plan.graph.outputs.map(\.name))
     else { return nil }
     self.plan = try Plan(preparation, part: part.graph)
@@ -155,6 +165,18 @@ final class StageBatch {
     var seen: Set<ObjectIdentifier> = []
     hooks = attachments.compactMap { $0.hook as? RowHook }.filter {
       seen.insert(ObjectIdentifier($0)).inserted
+    }
+  }
+
+  /// Whether a node works along the axis that the rows lie on.
+  private static func mixesRows(_ node: Node, _ kind: (String) -> RowKind?, _ types: [String: TensorType])
+    -> Bool
+  {
+    guard let first = node.inputs.first, kind(first) == .rows else { return false }
+    switch node.attributes["axis"] {
+    case .int(let axis)?: return axis == 0 || Int(axis) == -(types[first]?.shape?.count ?? 0)
+    case nil: return node.op == "Split" || node.op == "CumSum" || node.op == "Gather"
+    default: return true
     }
   }
 

@@ -87,10 +87,18 @@ public final class SweepPlan {
     }
   }
 
+  /// Multiply-adds of the largest run, of one stage.
+  public var largestMultiplyAdds: Int {
+    stages.enumerated().map { number, stage in
+      stage.plan.multiplyAdds * (number == batching?.stage ? batching!.limit : 1)
+    }.max() ?? 0
+  }
+
   /// Bytes beside the weights that all stages together take, with those that run together.
   public var peakBytes: Int {
     stages.enumerated().reduce(0) { sum, stage in
-      sum + stage.element.plan.peakBytes * (stage.offset == batching?.stage ? 1 + (batching?.limit ?? 0) : 1)
+      sum + stage.element.plan.peakBytes
+        * (stage.offset == batching?.stage ? 1 + SweepBatching.keptSizes * (batching?.limit ?? 0) : 1)
     }
   }
 }

@@ -111,16 +111,85 @@ import Testing
     #expect(try DatasetTests.read("winoground", root: folder, skipped).isEmpty && skipped.bad.count == 2)
   }
 
-  /// Leaving a row out changes no other row's draw.
+  /// Leaving a row out changes no other row's draw, unless something was drawn from it.
   @Test func drawsAreByRow() throws {
     let folder = try Fixtures.scratch()
-    let lines = (0..<20).map { "\($0).jpg*The question is asking about yes or no: is it \($0)? yes" }
-    try lines.joined(separator: "\n").write(toFile: "\(folder)/test.txt", atomically: true, encoding: .utf8)
+    func write(_ lines: [String]) throws {
+      try lines.joined(separator: "\n").write(toFile: "\(folder)/test.txt", atomically: true, encoding: .utf8)
+    }
+    let lines = (0..<40).map { "\($0).jpg*The question is asking about yes or no: is it \($0)? yes" }
+    try write(lines)
     let all = try DatasetTests.read("vqa-binary", root: folder)
-    #expect(all.count == 20)
-    #expect(Set(all.map { Set($0.images.map(\.path)) }).count > 10)
-    try lines.prefix(9).joined(separator: "\n").write(
-      toFile: "\(folder)/test.txt", atomically: true, encoding: .utf8)
+    #expect(all.count == 40)
+    #expect(Set(all.map { Set($0.images.map(\.path)) }).count > 30)
+    // Every image is drawn about as often.
+    let drawn = Dictionary(grouping: all.flatMap { $0.images.dropFirst() }) { $0.path }.mapValues(\.count)
+    #expect(drawn.count == 40 && drawn.values.allSatisfy { (1...22).contains($0) })
+    var damaged = lines
+    damaged[3] = "The question is asking about yes or no: without an image"
+    try write(damaged)
+    let rows = DatasetRows(skipsBad: true)
+    let fewer = try DatasetTests.read("vqa-binary", root: folder, rows)
+    #expect(rows.bad.map { $0.place.hasSuffix("test.txt:4") } == [true])
+    #expect(fewer.count == 39)
+    var same = 0
+    for item in fewer {
+      let whole = try #require(all.first { $0.id == item.id })
+      if whole.images.map(\.path).contains("3.jpg") { continue }
+      #expect(item == whole)
+      same += 1
+    }
+    #expect(same > 15)
+    try write(Array(lines.prefix(9)))
     #expect(message { try DatasetTests.read("vqa-binary", root: folder) }?.contains("ten are needed") == true)
+  }
+
+  /// Lines of CSV: quotes, empty lines, fields over several lines, and what is none.
+  @Test func linesOfCSV() throws {
+    let folder = try Fixtures.scratch()
+    func write(_ rows: [String]) throws {
+      try ([Self.comvgColumns.joined(separator: ",")] + rows).joined(separator: "\n")
+        .write(toFile: "\(folder)/compositional_visual_genome.csv", atomically: true, encoding: .utf8)
+    }
+    try write([#"1,"a ""man""\#nsits",,,1,2,verb"#, "", "2,a man,,,3,4,verb", "3,a man,,,x,4,verb", ""])
+    #expect(message { try DatasetTests.read("comvg", root: folder) }?.contains("csv:6: pos_image_id") == true)
+    let rows = DatasetRows(skipsBad: true)
+    let items = try DatasetTests.read("comvg", root: folder, rows)
+    #expect(items.map(\.texts) == [["a \"man\"\nsits"], ["a man"]] && rows.bad.count == 1)
+    try write(["1,a man,,,1,2,verb", #"2,a 12" pipe,,,1,2,verb"#])
+    #expect(
+      message { try DatasetTests.read("comvg", root: folder) }?.contains("csv:3: malformed CSV: ") == true)
+  }
+
+  /// One wrong caption that is the right one stays: a tie. Classes of one name are refused.
+  @Test func equalCaptions() throws {
+    let folder = try Fixtures.scratch()
+    try FileManager.default.createDirectory(
+      atPath: "\(folder)/data/Attribute/vg", withIntermediateDirectories: true)
+    try #"[["1.jpg", {"POS": ["a car"], "NEG": ["a car"]}]]"#
+      .write(toFile: "\(folder)/data/Attribute/vg/color.json", atomically: true, encoding: .utf8)
+    #expect(try DatasetTests.read("vl-checklist", root: folder)[0].texts == ["a car", "a car"])
+    let classes = try Fixtures.scratch("classes")
+    for name in ["a_b", "a b"] {
+      try FileManager.default.copyItem(
+        atPath: "\(DatasetTests.root("imagefolder"))/bag", toPath: "\(classes)/\(name)")
+    }
+    #expect(
+      message { try DatasetTests.read("imagefolder", root: classes) }?.contains(
+        "the folders 'a b' and 'a_b' have the same name") == true)
+  }
+
+  /// A line that is no UTF-8 is a bad row like others, and nothing left is an error that tells the first.
+  @Test func notUTF8() throws {
+    let folder = try Fixtures.scratch()
+    let good = try String(
+      contentsOfFile: "\(DatasetTests.root("winoground"))/examples.jsonl", encoding: .utf8)
+    try (Data(good.utf8) + Data([0x7B, 0xFF, 0x0A])).write(
+      to: URL(fileURLWithPath: "\(folder)/examples.jsonl"))
+    #expect(
+      message { try DatasetTests.read("winoground", root: folder) }?.hasSuffix("jsonl:4: not UTF-8") == true)
+    let rows = DatasetRows(skipsBad: true)
+    #expect(try DatasetTests.read("winoground", root: folder, rows).count == 3 && rows.bad.count == 1)
+    #expect(rows.nothing(in: "x").message.hasPrefix("x: no items; 1 bad rows, the first "))
   }
 }
