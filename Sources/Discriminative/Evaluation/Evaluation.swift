@@ -138,14 +138,14 @@ public final class Evaluation {
     public let items, passes: Int
     /// Nil where nothing was there to measure.
     public let passesPerSecond: Double?
+    /// What the whole takes, images and captions included at the passes' rate of multiply-adds.
+    public let seconds: Double?
     /// Bytes beside the weights, and of the weights.
     public let peakBytes, weightBytes: Int
-
-    public var seconds: Double? { passesPerSecond.map { Double(passes) / $0 } }
   }
 
   /// Begins the run for a few seconds to see how fast it is; nothing is kept.
-  /// - Parameter seconds: after so many it ends with the pass that it is at.
+  /// - Parameter seconds: after so many it ends, as soon as it has passes to tell of.
   public func estimate(seconds: Double = 10) throws -> Estimate {
     let pending = pending
     let workers = try makeWorkers(pending.count)
@@ -176,9 +176,11 @@ public final class Evaluation {
       if time > 0 { lock.withLock { rate += Double(passes) / time } }
     }
     if let failure { throw failure }
+    let work = pending.reduce(0.0) { $0 + workers[0].work(of: items[$1]).all }
+    let pass = pending.first.map { workers[0].work(of: items[$0]).pass } ?? 0
     return Estimate(
       items: pending.count, passes: pending.reduce(0) { $0 + passes($1) },
-      passesPerSecond: rate > 0 ? rate : nil,
+      passesPerSecond: rate > 0 ? rate : nil, seconds: rate > 0 && pass > 0 ? work / (rate * pass) : nil,
       peakBytes: workers.reduce(0) { $0 + $1.peakBytes }, weightBytes: workers[0].constantBytes)
   }
 

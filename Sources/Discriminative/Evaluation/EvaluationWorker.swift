@@ -71,29 +71,53 @@ final class EvaluationWorker {
   var peakBytes: Int { setup.plan.peakBytes }
   var constantBytes: Int { setup.plan.stages.reduce(0) { $0 + $1.plan.constantBytes } }
 
-  /// Runs an item until `stop` says so.
-  /// - Returns: the passes that were finished, and the seconds from the start to the last of them.
+  /// Multiply-adds of an item's run, all stages, and of one pass of the UNet.
+  func work(of item: EvaluationItem) -> (all: Double, pass: Double) {
+    let counts: [Axis: Int] = [
+      .image: item.images.count + (shape.hasPureNoise ? 1 : 0),
+      .text: item.texts.count + (shape.hasEmptyCaption ? 1 : 0), .timestep: setup.timesteps.count,
+    ]
+    let all = setup.plan.stages.reduce(0.0) {
+      $0 + Double($1.plan.multiplyAdds) * Double(setup.plan.runs($1, counts: counts))
+    }
+    let pass = setup.plan.stages.first { $0.axes == setup.plan.order }?.plan.multiplyAdds ?? 0
+    return (all, Double(pass))
+  }
+
+  /// Runs an item until `stop` says so, or a little longer: there have to be passes to tell of.
+  /// - Returns: passes, and the seconds that they took; the first ones, with what comes before them, are left out.
   func time(
     _ item: EvaluationItem, _ pixels: [Tensor], budget: Int, until stop: @escaping () -> Bool
   ) throws -> (passes: Int, seconds: Double) {
     struct Enough: Error {}
-    let start = Date()
-    var last = start
-    var passes = 0
-    // Captions that ran together are told one right after the other.
-    let isTogether = setup.plan.batching != nil
-    var isOver = false
+    // Captions that ran together are told one right after the other: what counts is how many there were when a longer
+    // pause began, and when it ended.
+    var (last, start): (Date?, Date?)
+    var (all, first, passes) = (0, 0, 0)
+    var seconds = 0.0
+    var begin: Date?
     do {
       _ = try job(item, pixels, budget: budget).run { done, _ in
         guard done > 0 else { return }
         let now = Date()
-        if isOver, now.timeIntervalSince(last) > 0.003 { throw Enough() }
-        (last, passes) = (now, done)
-        isOver = isOver || stop()
-        if isOver, !isTogether { throw Enough() }
+        all = done
+        begin = begin ?? now
+        if let last, now.timeIntervalSince(last) > 0.003 {
+          if let start {
+            (passes, seconds) = (done - 1 - first, last.timeIntervalSince(start))
+            if stop(), passes > 0 { throw Enough() }
+          } else {
+            (start, first) = (last, done - 1)
+          }
+        }
+        last = now
+      }
+      // To the end.
+      if let last, let from = start ?? begin {
+        (passes, seconds) = (all - (start == nil ? 1 : first), last.timeIntervalSince(from))
       }
     } catch is Enough {}
-    return (passes, last.timeIntervalSince(start))
+    return (passes, seconds)
   }
 
   private func job(_ item: EvaluationItem, _ pixels: [Tensor], budget: Int) throws -> MatchingJob {
