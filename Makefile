@@ -3,7 +3,10 @@
 SWIFT ?= swift
 BUILD = $(SWIFT) build -c release
 SAMPLE = Graphs/sample
-APT_PACKAGES = libopenblas-dev libprotobuf-c-dev libpng-dev libjpeg62-turbo-dev pkg-config
+APT_PACKAGES = libopenblas-dev libprotobuf-c-dev libpng-dev libjpeg62-turbo-dev libsqlite3-dev pkg-config
+
+# For the tests alone: processes of mpirun.
+TEST_PACKAGES = openmpi-bin
 
 .PHONY: demo test build bench format deps proto clean
 
@@ -18,6 +21,7 @@ build: deps
 
 ## Run every test, in release.
 test: deps
+	@./Tools/install-deps.sh $(TEST_PACKAGES)
 	$(SWIFT) test -c release -Xswiftc -enable-testing
 
 ## Time the operators that matter, and a UNet pass beside ONNX Runtime and OpenVINO (needs Python packages, see Tools/bench).

@@ -37,6 +37,7 @@ let package = Package(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     // MARK: C
     .target(name: "CGraphProto", dependencies: ["CProtobufC"]),
@@ -44,6 +45,8 @@ let package = Package(
     .target(
       name: "CImageCodecs",
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
+
+    .target(name: "CMPI", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
 
     // MARK: The product, lowest layer first
     .target(name: "TensorCore"),
@@ -58,13 +61,16 @@ let package = Package(
     .target(
       name: "Discriminative",
       dependencies: ir + [
-        "ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion",
+        "ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion", "CSQLite",
         .product(name: "OrderedCollections", package: "swift-collections"),
         .product(name: "SwiftCSV", package: "SwiftCSV"),
       ]),
     .target(name: "CommandLineSupport", dependencies: library + [argumentParser]),
     .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),
-    .executableTarget(name: "dsd", dependencies: library + ["CommandLineSupport", argumentParser]),
+    .target(name: "MPIProcessGroup", dependencies: library + ["CMPI"]),
+    .target(name: "Reports", dependencies: library),
+    .executableTarget(
+      name: "dsd", dependencies: library + ["CommandLineSupport", "MPIProcessGroup", "Reports", argumentParser]),
     .executableTarget(
       name: "dsd-conformance", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "QueryNormHook", dependencies: library, path: "Examples/QueryNormHook"),
@@ -73,7 +79,7 @@ let package = Package(
 
     // MARK: Tests
     .target(
-      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites"],
+      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites", "CSQLite"],
       path: "Tests/TestSupport"),
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
     .testTarget(name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"]),
@@ -90,7 +96,7 @@ let package = Package(
     .testTarget(name: "HostileFileTests", dependencies: ["TensorCore", "FuzzTargets", "TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: library + ["dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "TestSupport"]),
+      dependencies: library + ["dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "MPIProcessGroup", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -66,7 +66,15 @@ public struct GraphArguments: ParsableArguments {
     }
   }
 
-  public var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+  public var threadCount: Int {
+    if let threads { return threads }
+    let all = ProcessInfo.processInfo
+    // Processes that mpirun has started on one machine share its cores.
+    guard let local = all.environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap({ Int($0) }), local > 1 else {
+      return all.activeProcessorCount
+    }
+    return max(1, min(all.activeProcessorCount, all.processorCount / local))
+  }
 
   /// A pool of the asked-for size.
   public func pool() -> ThreadPool { ThreadPool(threads: threadCount) }

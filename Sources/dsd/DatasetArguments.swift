@@ -78,8 +78,13 @@ struct DatasetArguments: ParsableArguments {
   }
 
   func source() throws -> ImageSource {
-    try ImageSource(folder: images ?? root ?? FolderBoundary.folder(of: items!))
+    try ImageSource(folder: folder)
   }
+
+  /// What images' paths are relative to.
+  var folder: String { images ?? root ?? FolderBoundary.folder(of: items!) }
+  /// The file of items, or the dataset's folder.
+  var path: String { items ?? root! }
 
   /// What the items are of, for the results.
   var name: String { items ?? "\(dataset) in \(root!)" }

@@ -1,5 +1,6 @@
 import CommandLineSupport
 import Foundation
+import MPIProcessGroup
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -8,11 +9,13 @@ struct EvalCommand: ParsableCommand {
     discussion: """
       One run gives the table for the attention term alone, the bias alone and both, for several ways to read \
       attention, with 95 % confidence intervals over items:
-        dsd eval graph.pb --items items.jsonl --samples 8 --results results.jsonl
+        dsd eval graph.pb --items items.jsonl --samples 8 --results results.sqlite
       Published datasets are read as they are distributed:
-        dsd eval graph.pb --dataset winoground --root winoground/ --results winoground.jsonl
+        dsd eval graph.pb --dataset winoground --root winoground/ --results winoground.sqlite
       \(Datasets.all.map { "  \($0.name): \($0.files)" }.joined(separator: "\n"))
-      With --results a run that was ended goes on where it was.
+      With --results a run that was ended goes on where it was, and what another run has left is not computed again.
+      Several machines share a run by --shard, each with a file of its own, which dsd merge puts together, or as \
+      processes of mpirun, which fill one file.
       """)
 
   @Argument(help: "The pipeline's graph file.")
@@ -30,6 +33,12 @@ struct EvalCommand: ParsableCommand {
   var variants = "logsumexp,max,mean,cosine"
 
   @Option(
+    help:
+      "What the attention of variants without a normalization of their own is told relative to: none, empty-caption, noise or images."
+  )
+  var normalize = Normalization.none
+
+  @Option(
     help: ArgumentHelp(
       "Cross-attention layers to read: official, all or patterns separated by commas. Repeat it for several; "
         + "default official and all.", valueName: "layers"))
@@ -44,8 +53,15 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup(title: "Sweep") var batch: BatchArguments
 
   @Option(
-    help: ArgumentHelp("Keep all terms in this file, and go on with what it has.", valueName: "file"))
+    help: ArgumentHelp(
+      "Keep all terms in this SQLite file, and go on with what it has.", valueName: "file"))
   var results: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Run only this part of the items, such as 2/5, and show no table; needs --results.",
+      valueName: "number/count"))
+  var shard: ShardArgument?
 
   @Option(help: ArgumentHelp("Write the table in Markdown; - is standard output.", valueName: "file"))
   var markdown: String?
@@ -60,33 +76,75 @@ struct EvalCommand: ParsableCommand {
 
   func validate() throws {
     if let limit, limit < 1 { throw ValidationError("--limit: \(limit) is not at least 1") }
+    if shard != nil, results == nil { throw ValidationError("--shard: needs --results, to be merged") }
+    if shard != nil, markdown != nil || json != nil {
+      throw ValidationError("--shard: a part of the items has no table for --markdown or --json")
+    }
     if markdown == "-", json == "-" {
       throw ValidationError("--markdown and --json cannot both go to standard output")
     }
   }
 
   func run() throws {
+    let isGroup = MPIProcessGroup.isAsked && !dryRun
+    if isGroup, results == nil {
+      throw UsageError("mpirun: needs --results, which the processes fill together")
+    }
+    if isGroup, shard != nil {
+      throw UsageError("mpirun: --shard is for processes that do not know of each other")
+    }
+    let group = isGroup ? try MPIProcessGroup() : nil
+    try run(group)
+    group?.finish()
+  }
+
+  private func run(_ group: MPIProcessGroup?) throws {
+    let isFirst = group.map { $0.rank == 0 } ?? true
     let options = try options()
     for path in [markdown, json].compactMap({ $0 }) where path != "-" { try OutputCheck.file(path) }
     let (chosen, badRows) = try chosenItems()
     let source = try list.source()
+    let shared = try group.map { try SharedResults(path: results!, group: $0) }
     let evaluation = try Evaluation(
       try arguments.load(graph), items: chosen, images: source, options: options,
-      // Nothing is kept, not even a new file.
-      results: dryRun ? results.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil } : results,
-      skipsBad: list.skipBad)
+      results: try shared?.file ?? resultsFile(), skipsBad: list.skipBad)
     if let first = evaluation.bad.first, evaluation.bad.count == chosen.count {
       throw DataError("no item's images can be read; the first: \(first.place): \(first.reason)")
     }
     let known = chosen.count - evaluation.bad.count - evaluation.pending.count
-    if known > 0 { Terminal.note("note: \(known) of \(chosen.count) items are known already") }
+    if known > 0, isFirst { Terminal.note("note: \(known) of \(chosen.count) items are known already") }
+    let part = evaluation.pending.filter { shard?.takes($0) ?? true }
     if dryRun {
       tell(badRows + evaluation.bad)
-      return try tell(evaluation.estimate())
+      return try tell(evaluation.estimate(part))
     }
-    try evaluation.run(progress: Terminal.isInteractive ? progress() : nil)
+    if isFirst { try evaluation.describe(origin, bad: badRows) }
+    let progress = Terminal.isInteractive && isFirst ? progress() : nil
+    if let shared {
+      try shared.run(evaluation, progress: progress)
+    } else {
+      try evaluation.run(part, progress: progress)
+    }
+    guard isFirst else { return }
     tell(badRows + evaluation.bad)
-    try write(evaluation, badRows + evaluation.bad)
+    if let shard, !evaluation.pending.isEmpty {
+      print("shard \(shard.description): \(part.count) items run, kept in \(results!)")
+    } else {
+      try write(evaluation, badRows + evaluation.bad)
+    }
+  }
+
+  /// The file of `--results`. Nothing is kept of a dry run, not even a new file.
+  private func resultsFile() throws -> ResultsFile? {
+    guard let results else { return nil }
+    if dryRun, !FileManager.default.fileExists(atPath: results) { return nil }
+    return try ResultsFile(path: results, isReadOnly: dryRun)
+  }
+
+  private var origin: RunOrigin {
+    RunOrigin(
+      version: Program.version, graph: graph, adapters: arguments.adapter, heads: head, dataset: list.dataset,
+      items: list.path, images: list.folder)
   }
 
   private func tell(_ estimate: Evaluation.Estimate) {
@@ -104,7 +162,8 @@ struct EvalCommand: ParsableCommand {
     options.matching.batch = batch.captionsAtOnce
     options.variants = []
     for text in variants.split(separator: ",", omittingEmptySubsequences: false) {
-      let variant = try NormalizedVariant(String(text))
+      var variant = try NormalizedVariant(String(text))
+      if variant.normalize == .none { variant.normalize = normalize }
       if !options.variants.contains(variant) { options.variants.append(variant) }
     }
     if !layers.isEmpty { options.layers = layers.map { ($0, LayerSelection($0)) } }

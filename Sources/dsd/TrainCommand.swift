@@ -1,5 +1,6 @@
 import CommandLineSupport
 import Foundation
+import MPIProcessGroup
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -9,7 +10,8 @@ struct TrainCommand: ParsableCommand {
       The model stays as it is; what is learned goes into a small file of its own:
         dsd train graph.pb --items items.jsonl --shots 16 --method head:layer-weights -o head.pb
         dsd eval graph.pb --items test.jsonl --head head.pb
-      A run that was ended, in whatever way, goes on with --resume to the same end.
+      A run that was ended, in whatever way, goes on with --resume to the same end. Started by mpirun, several \
+      processes take every step together, each with its share of the batch.
 
       Methods:
       \(TrainingMethods.known.map { "  \($0.usage): \($0.summary)" }.joined(separator: "\n"))
@@ -47,6 +49,12 @@ struct TrainCommand: ParsableCommand {
   private var checkpointPath: String { session.checkpoint ?? output + ".checkpoint" }
 
   func run() throws {
+    let group = MPIProcessGroup.isAsked ? try MPIProcessGroup() : nil
+    try run(group)
+    group?.finish()
+  }
+
+  private func run(_ group: MPIProcessGroup?) throws {
     let method = try TrainingMethods.make(method)
     for path in [output, checkpointPath, session.log, session.plot].compactMap({ $0 }) {
       try OutputCheck.file(path)
@@ -66,7 +74,9 @@ struct TrainCommand: ParsableCommand {
       loaded: arguments.load(graph), items: training + validation, images: images, matching: matching,
       loss: loss.loss, words: words, seed: optimizer.runSeed, cache: session.cache,
       threads: arguments.threadCount)
-    if Terminal.isInteractive { context.progress = TrainProgress.preparation() }
+    context.group = group
+    let isFirst = group.map { $0.rank == 0 } ?? true
+    if Terminal.isInteractive, isFirst { context.progress = TrainProgress.preparation() }
     let prepared = try method.prepare(context)
 
     var options = try optimizer.options(defaultRate: method.defaultLearningRate)
@@ -80,10 +90,11 @@ struct TrainCommand: ParsableCommand {
       validationTimesteps: prepared.timesteps,
       validationSeed: sweep.seed, scheduleLength: description.scheduler.trainTimesteps)
     if prepared.rule == .importance {
-      try learnByImportance(prepared, examples, held, draws)
+      // Goes through the examples once: nothing to share out.
+      if isFirst { try learnByImportance(prepared, examples, held, draws) }
     } else {
       let settings = try settings(options, prepared, context, examples, held)
-      try learn(prepared, examples, held, options, draws, settings)
+      try learn(prepared, examples, held, options, draws, settings, group)
     }
   }
 
@@ -91,25 +102,30 @@ struct TrainCommand: ParsableCommand {
 
   private func learn(
     _ prepared: PreparedTraining, _ examples: [TrainingExample], _ validation: [TrainingExample],
-    _ options: TrainingOptions, _ draws: StepDraws, _ settings: [String: String]
+    _ options: TrainingOptions, _ draws: StepDraws, _ settings: [String: String], _ group: MPIProcessGroup?
   ) throws {
+    let isFirst = group.map { $0.rank == 0 } ?? true
     let checkpoint = TrainingCheckpoint(path: checkpointPath, settings: settings)
     let trainer = try Trainer(
       prepared.objective, examples: examples, validation: validation, options: options, draws: draws,
-      outputs: .init(checkpoint: checkpoint, log: session.log), resumes: session.resume)
-    if trainer.state.step > 0 {
+      outputs: .init(checkpoint: checkpoint, log: session.log), resumes: session.resume,
+      group: group)
+    if trainer.state.step > 0, isFirst {
       Terminal.note("note: going on after step \(trainer.state.step) of \(options.steps)")
     }
     let interrupt = Interrupt()
-    let progress = Terminal.isInteractive ? TrainProgress.steps(options, from: trainer.state.step) : nil
+    let progress =
+      Terminal.isInteractive && isFirst ? TrainProgress.steps(options, from: trainer.state.step) : nil
     let ending = try trainer.run(progress: progress, shouldStop: { interrupt.isAsked })
     Terminal.clearProgress()
+    guard isFirst else { return }
     try prepared.keep()
     if let plot = session.plot { try TrainingChart(trainer.state.history).image.writePNG(to: plot) }
     if ending == .interrupted {
       Terminal.note(
         "note: stopped after step \(trainer.state.step) of \(options.steps); the same command with --resume goes on"
       )
+      group?.finish()
       throw ExitCode(130)
     }
     try prepared.save(trainer.learned, output)

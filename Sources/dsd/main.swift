@@ -8,7 +8,9 @@ struct Tools: ParsableCommand {
       "Turn checkpoints into graph files, look into, measure and teach them, and make images with them.",
     version: Program.version,
     subcommands: [
-      ImportCommand.self, InspectCommand.self, EvalCommand.self, TrainCommand.self, AdapterCommand.self,
+      ImportCommand.self, InspectCommand.self, EvalCommand.self, ReportCommand.self, MergeCommand.self,
+      TrainCommand.self,
+      AdapterCommand.self,
       HeadCommand.self, GenerateCommand.self, RewriteCommand.self, TokenizeCommand.self, NoiseCommand.self,
       ResizeCommand.self, OperatorsCommand.self,
     ])

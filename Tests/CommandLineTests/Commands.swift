@@ -25,10 +25,16 @@ enum Commands {
     return url.path
   }()
 
+  /// What `make test` installs.
+  static let mpirun = "/usr/bin/mpirun"
+
   /// Runs `dsd` or `dsd-run` and waits for it.
-  /// - Parameter killedAfter: seconds after which it is killed without warning.
+  /// - Parameters:
+  ///   - killedAfter: seconds after which it is killed without warning.
+  ///   - processes: how many of it `mpirun` starts; nil for one by itself.
   static func run(
-    _ program: String, _ arguments: [String], asNobody: Bool = false, killedAfter seconds: String? = nil
+    _ program: String, _ arguments: [String], asNobody: Bool = false, killedAfter seconds: String? = nil,
+    processes: Int? = nil
   ) throws -> Outcome {
     let process = Process()
     let path = "\(folder)/\(program)"
@@ -46,6 +52,12 @@ enum Commands {
       open.waitUntilExit()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
       process.arguments = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments
+    } else if let processes {
+      process.executableURL = URL(fileURLWithPath: mpirun)
+      process.arguments = ["-n", "\(processes)", "--oversubscribe", path] + arguments
+      var environment = ProcessInfo.processInfo.environment
+      for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] { environment[name] = "1" }
+      process.environment = environment
     } else if let seconds {
       process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
       process.arguments = ["-s", "KILL", seconds, path] + arguments

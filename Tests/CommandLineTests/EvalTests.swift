@@ -32,7 +32,7 @@ import Testing
   @Test(arguments: ["logsumexp", "cosine"]) func termsOfRun(_ pooling: String) throws {
     let (graph, items) = try benchmark("sd15")
     let folder = FolderBoundary.folder(of: items)
-    let results = "\(folder)/r.jsonl"
+    let results = "\(folder)/r.sqlite"
     let options = ["--timesteps", "20,500", "--seed", "4"]
     let eval = try Commands.run(
       "dsd",
@@ -46,25 +46,28 @@ import Testing
         "a red dog", "--text", "a lake | two", "--json", "--layers", "all", "--pooling", pooling,
       ] + options)
     let scores = try JSONDecoder().decode(Scores.self, from: Data(run.output.utf8))
-    struct Header: Decodable { let layers: [String] }
-    struct Line: Decodable {
-      let id: String
-      let error: [[[Double]]]
-      let attention: [String: [[[[Double]]]]]
-    }
-    let lines = try String(contentsOfFile: results, encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 2)
-    #expect(try JSONDecoder().decode(Header.self, from: Data(lines[0].utf8)).layers == scores.layers)
-    let line = try JSONDecoder().decode(Line.self, from: Data(lines[1].utf8))
-    #expect(line.id == "x")
-    for image in 0..<2 {
-      for text in 0..<2 {
-        for step in 0..<2 {
-          let layers = try #require(line.attention[pooling])[image][text][step]
-          let mean = layers.reduce(0, +) / Double(layers.count)
-          #expect(mean == scores.per_timestep.attention[image][text][step])
-          let bias = line.error[image][2][step] - line.error[image][text][step]
-          #expect(bias == scores.per_timestep.bias[image][text][step])
+    let rows = try ResultsContents.rows(
+      results,
+      """
+      SELECT i.id, c.text, l.timestep, q.name, t.value FROM terms t JOIN images i ON i.id = t.image
+      JOIN captions c ON c.id = t.caption JOIN levels l ON l.id = t.level JOIN quantities q ON q.id = t.quantity
+      """)
+    // By image, caption, timestep and quantity; images in the order in which they came.
+    var terms: [String: [Double]] = [:]
+    for row in rows { terms[row.texts.prefix(4).joined(separator: "|")] = row.numbers }
+    #expect(
+      try ResultsContents.rows(results, "SELECT layers FROM models").map { $0.texts[0] }
+        == [String(decoding: JSONEncoder().encode(scores.layers), as: UTF8.self)])
+    for (image, captions) in scores.per_timestep.attention.enumerated() {
+      for (text, steps) in captions.enumerated() {
+        for (step, attention) in steps.enumerated() {
+          let caption = ["a red dog", "a lake | two"][text]
+          let level = ["20", "500"][step]
+          let layers = try #require(terms["\(image + 1)|\(caption)|\(level)|attention \(pooling)"])
+          #expect(layers.reduce(0, +) / Double(layers.count) == attention)
+          let error = try #require(terms["\(image + 1)|\(caption)|\(level)|error"])[0]
+          let empty = try #require(terms["\(image + 1)||\(level)|error"])[0]
+          #expect(empty - error == scores.per_timestep.bias[image][text][step])
         }
       }
     }
@@ -142,7 +145,7 @@ import Testing
     let folder = FolderBoundary.folder(of: items)
     func arguments(_ name: String) -> [String] {
       [
-        "eval", graph, "--items", items, "--samples", "2", "--results", "\(folder)/\(name).jsonl", "--json",
+        "eval", graph, "--items", items, "--samples", "2", "--results", "\(folder)/\(name).sqlite", "--json",
         "-",
       ]
     }
@@ -155,11 +158,24 @@ import Testing
     let rest = try Commands.run("dsd", arguments("part"))
     #expect(rest.code == 0, "\(rest.errors)")
     #expect(rest.output == whole.output)
-    let files = try ["whole", "part"].map {
-      try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0).jsonl"))
-    }
-    #expect(files[0] == files[1])
+    let contents = try ["whole", "part"].map { try ResultsContents.all("\(folder)/\($0).sqlite") }
+    #expect(contents[0] == contents[1])
     let again = try Commands.run("dsd", arguments("part"))
+    // Shards of the same run, put together.
+    for shard in 1...3 {
+      let part = try Commands.run(
+        "dsd",
+        [
+          "eval", graph, "--items", items, "--samples", "2", "--results", "\(folder)/shard-\(shard).sqlite",
+          "--shard", "\(shard)/3",
+        ])
+      #expect(part.output == "shard \(shard)/3: 4 items run, kept in \(folder)/shard-\(shard).sqlite\n")
+    }
+    let merge = try Commands.run(
+      "dsd", ["merge"] + (1...3).map { "\(folder)/shard-\($0).sqlite" } + ["-o", "\(folder)/merged.sqlite"])
+    #expect(merge.code == 0 && merge.errors.isEmpty, "\(merge.errors)")
+    #expect(try ResultsContents.all("\(folder)/merged.sqlite") == contents[0])
+    #expect(try Commands.run("dsd", arguments("merged")).output == whole.output)
     #expect(again.errors == "note: 12 of 12 items are known already\n")
     #expect(again.output == whole.output)
   }
@@ -172,7 +188,7 @@ import Testing
       (["--variants", "max/none-such"], 64, "none-such"), (["--variants", "mass"], 64, "mass@content"),
       (["--markdown", "-", "--json", "-"], 64, "standard output"), (["--dataset", "coco"], 64, "coco"),
       (["--tasks", "third"], 65, "first, second"), (["--layers", "nothing.*"], 65, "nothing.*"),
-      (["--timesteps", "5000"], 65, "5000"), (["--results", "/nowhere/r.jsonl"], 65, "/nowhere/r.jsonl"),
+      (["--timesteps", "5000"], 65, "5000"), (["--results", "/nowhere/r.sqlite"], 65, "/nowhere/r.sqlite"),
       (["--images", "/nowhere"], 65, "/nowhere"), (["--json", "/nowhere/t.json"], 65, "/nowhere/t.json"),
     ] {
       let outcome = try Commands.run("dsd", base + extra)
@@ -280,7 +296,7 @@ import Testing
       missing.code == 65 && missing.errors.contains("compositional_visual_genome.csv:6: "),
       "\(missing.errors)")
 
-    let results = ["--results", "\(folder)/r.jsonl"]
+    let results = ["--results", "\(folder)/r.sqlite"]
     let (summary, outcome) = try eval(options + ["--skip-bad"] + results)
     #expect(outcome.code == 0, "\(outcome.errors)")
     #expect(summary?.bad.map { $0.place.suffix(5) }.sorted() == ["csv:3", "csv:6"])
@@ -292,7 +308,7 @@ import Testing
 
   /// What a run would take is told without a results file.
   @Test func dryRun() throws {
-    let results = try Fixtures.scratch() + "/r.jsonl"
+    let results = try Fixtures.scratch() + "/r.sqlite"
     let arguments = ["--dataset", "vqa-other", "--root", Fixtures.path("datasets/vqa-other")]
     // One timestep: ten, ten and nine captions with the empty one.
     let first = try eval(arguments + ["--dry-run"]).outcome

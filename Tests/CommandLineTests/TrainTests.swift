@@ -37,7 +37,7 @@ import Testing
         [
           "train", graph, "--items", items, "--method", "head:layer-weights", "-o", "\(folder)/\(name).pb",
           "--steps", "40", "--batch", "4", "--validation-share", "0.25", "--validate-every", "10", "--cache",
-          "\(folder)/cache.jsonl", "--log", "\(folder)/\(name).jsonl", "--checkpoint-every", "1", "--margin",
+          "\(folder)/cache.sqlite", "--log", "\(folder)/\(name).jsonl", "--checkpoint-every", "1", "--margin",
           "2",
         ] + sweep + more, killedAfter: seconds)
     }
@@ -69,7 +69,7 @@ import Testing
     let eval = try Commands.run(
       "dsd",
       [
-        "eval", graph, "--items", items, "--results", "\(folder)/cache.jsonl", "--variants", "logsumexp",
+        "eval", graph, "--items", items, "--results", "\(folder)/cache.sqlite", "--variants", "logsumexp",
         "--head",
         "\(folder)/whole.pb", "--head", "mean",
       ] + sweep)

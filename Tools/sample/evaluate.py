@@ -1,9 +1,9 @@
 """The benchmark's terms and accuracies in PyTorch, apart from our programs; compared with what those wrote.
 
     dsd eval Graphs/sample/graph.pb --dataset pairs --items Graphs/sample/benchmark/items.jsonl \\
-      --limit 100 --samples 8 --variants … --results results.jsonl --json table.json
+      --limit 100 --samples 8 --variants … --results results.sqlite --json table.json
     python Tools/sample/evaluate.py Graphs/sample/checkpoint Graphs/sample/benchmark/items.jsonl \\
-      --limit 100 --results results.jsonl --table table.json
+      --limit 100 --results results.sqlite --table table.json
 
 Each row of the table (term, pooling, layers) is computed anew from the checkpoint with diffusers and
 transformers: the largest difference of a score, and both accuracies side by side. Exit code 1 when a score
@@ -13,6 +13,7 @@ differs by more than 1e-3 or an accuracy differs at all.
 import argparse
 import json
 import pathlib
+import sqlite3
 import sys
 
 import numpy as np
@@ -164,16 +165,43 @@ def scores(choice, layers, errors, attention, empty):
 
 
 def read_results(path):
-  """Header, and by item id the terms that `dsd eval` wrote: the same tensors as `Judge.terms` returns."""
-  lines = [json.loads(line) for line in path.read_text().splitlines()]
-  found = {}
-  for line in lines[1:]:
-    grids = lambda name: {
-      (v.partition("@")[0], v.partition("@")[2] or "all"): torch.tensor(g, dtype=torch.float64)
-      for v, g in line.get(name, {}).items()}
-    found[line["id"]] = torch.tensor(line["error"], dtype=torch.float64), grids("attention"), grids(
-      "empty_caption"), grids("pure_noise")
-  return lines[0], found
+  """The last run of a results file of `dsd eval`: its seed, the layers' names, and by item id the terms, the same tensors
+  as `Judge.terms` returns."""
+  database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+  run, about = database.execute("SELECT id, about FROM runs ORDER BY id DESC").fetchone()
+  about = json.loads(about)
+  model, layers = database.execute(
+    "SELECT id, layers FROM models WHERE graph = ? AND weights = ?", (about["graph"], about["weights"])).fetchone()
+  levels = [
+    database.execute(
+      "SELECT id FROM levels WHERE timestep = ? AND noise = ?", (level["timestep"], level["noise"])).fetchone()[0]
+    for level in about["levels"]]
+  terms = {}
+  for image, caption, level, name, value in database.execute(
+      "SELECT i.digest, c.digest, level, q.name, value FROM terms JOIN images i ON i.id = image "
+      "JOIN captions c ON c.id = caption JOIN quantities q ON q.id = quantity WHERE model = ?", (model,)):
+    terms[image, caption, level, name] = torch.frombuffer(bytearray(value), dtype=torch.float64)
+
+  def grid(images, captions, quantity):
+    return torch.stack([
+      torch.stack([torch.stack([terms[i, c, level, quantity] for level in levels]) for c in captions])
+      for i in images])
+
+  empty, found = about["empty_caption"], {}
+  for item, images, captions in database.execute("SELECT item, images, captions FROM items WHERE run = ?", (run,)):
+    images, captions = images.split(","), captions.split(",")
+    attention, unconditional, pure = {}, {}, {}
+    for name in {v.partition("/")[0] for v in about["variants"]}:
+      pooling, _, positions = name.partition("@")
+      variant = pooling, positions or "all"
+      attention[variant] = grid(images, captions, f"attention {name}")
+      unconditional[variant] = (
+        grid(images, captions, f"empty caption {name}") if positions else grid(images, [empty], f"attention {name}"))
+      if ("zeros", captions[0], levels[0], f"attention {name}") in terms:
+        pure[variant] = grid(["zeros"], captions, f"attention {name}")
+    error = grid(images, captions + [empty], "error")[..., 0]
+    found[json.loads(item)["id"]] = error, attention, unconditional, pure
+  return {"seed": about["seed"], "layers": json.loads(layers)}, found
 
 
 def main():

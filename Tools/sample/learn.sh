@@ -20,7 +20,7 @@ measure() {
   name=$1 results=$2
   shift 2
   [ -f "$work/$name.json" ] || "$dsd" eval "$graph" --items Graphs/sample/benchmark/items.jsonl \
-    --limit "${LIMIT:-200}" --samples 4 --variants logsumexp --layers official --results "$work/$results.results.jsonl" \
+    --limit "${LIMIT:-200}" --samples 4 --variants logsumexp --layers official --results "$work/$results.results.sqlite" \
     --json "$work/$name.json" "$@" > "$work/$name.txt"
 }
 
@@ -33,7 +33,7 @@ learn() {
     head:*)
       # What a head takes of the model is the same for all of them.
       file=$work/$name.pb option=--head results=$term.heads
-      set -- "$@" --lr 0.02 --cache "$work/$term.frozen"
+      set -- "$@" --lr 0.02 --cache "$work/$term.frozen.sqlite"
       ;;
     lora:*) set -- "$@" --lr 0.003 ;;
     prompt-tokens:3) set -- "$@" --lr 0.003 --init "a photo of" ;;

@@ -16,7 +16,7 @@ mkdir -p "$sample/card"
 "$python" Tools/sample/loss_curve.py "$work" "$sample/card/loss.png"
 "$python" Tools/sample/check_samples.py "$sample/checkpoint" "$work" --sheet "$sample/card/samples.png" \
   | tee "$work/samples.txt"
-Tools/sample/table.sh "$work/results.jsonl" "$sample/card/table.md"
+Tools/sample/table.sh "$work/results.sqlite" "$sample/card/table.md"
 "$python" Tools/sample/summary.py "$sample/card/table.md" > "$work/summary.md"
 "$python" Tools/sample/make_fixtures.py "$sample" Tests/Fixtures/sample
 "$python" Tools/sample/card.py "$sample/README.md" table="$work/summary.md" samples="$work/samples.txt"

@@ -80,7 +80,7 @@ struct AlternativeDraw {
 /// Takes a dataset's rows one by one.
 public final class DatasetRows {
   /// A row that is no item.
-  public struct Bad: Sendable, Equatable, Encodable {
+  public struct Bad: Sendable, Equatable, Codable {
     /// `FILE:LINE`
     public let place: String
     public let reason: String

@@ -24,17 +24,21 @@ public final class Evaluation {
   }
 
   /// Why items were left out, by their places.
-  private var reasons: [Int: String] = [:]
+  private(set) var reasons: [Int: String] = [:]
 
   private let skipsBad: Bool
   private let graph: Graph
   private let tokenizers: PipelineTokenizers
   private let images: ImageSource
   /// Nil for an item that is left out.
-  private var keys: [String?]
+  private var identities: [ItemIdentity?]
+  private let store: any TermStore
   private let file: ResultsFile?
-  private let shape: TermShape
-  private var terms: [String: MatchingTerms]
+  /// The digests that a file knows the model by.
+  private let digests: (graph: String, weights: String)
+  private let layout: TermLayout
+  private let levels: [NoiseLevel]
+  private var terms: [ItemIdentity: MatchingTerms] = [:]
   private var first: EvaluationWorker?
 
   /// Reads what is known already; the graph is planned only where the results cannot tell its layers.
@@ -44,7 +48,7 @@ public final class Evaluation {
   /// - Throws: `DataError` that names the item's file and line, or the file that cannot be used.
   public init(
     _ loaded: LoadedGraph, items: [EvaluationItem], images: ImageSource, options: EvaluationOptions,
-    results: String? = nil, skipsBad: Bool = false
+    results: ResultsFile? = nil, skipsBad: Bool = false
   ) throws {
     self.skipsBad = skipsBad
     graph = loaded.graph
@@ -54,10 +58,19 @@ public final class Evaluation {
     let description = try PipelineDescription(from: graph)
     timesteps = try options.matching.timesteps(of: description)
     tokenizers = try PipelineTokenizers(description, of: loaded.graph, folder: loaded.assets)
-    let key = try ItemKey(tokenizers, images)
+    let noise = try MatchingNoise(options.matching, description, timesteps: timesteps.count)
+    levels = zip(timesteps, MatchingNoise.digests(noise.levels)).map { NoiseLevel(timestep: $0, noise: $1) }
+    var posteriors: [Int: [String]] = [:]
+    let samples = options.matching.latent == .sample
+    let known = try ItemIdentities(tokenizers, images) { count in
+      guard samples else { return [] }
+      let digests = posteriors[count] ?? MatchingNoise.digests(noise.posteriors(images: count))
+      posteriors[count] = digests
+      return digests
+    }
     var reasons: [Int: String] = [:]
-    keys = try items.enumerated().map { place, item in
-      do { return try key.hex(item) } catch let error as DataError {
+    identities = try items.enumerated().map { place, item in
+      do { return try known.identity(item) } catch let error as DataError {
         guard skipsBad else { throw error.at(item.place) }
         reasons[place] = error.message
         return nil
@@ -69,51 +82,88 @@ public final class Evaluation {
     if results != nil, let value = options.values.first {
       throw DataError("a head reads the value '\(value)', which no file of results keeps: leave it out")
     }
-    let known = try results.flatMap { try ResultsFile.header(of: $0) }
-    if known == nil {
-      first = try EvaluationWorker(
-        graph, tokenizers, options, options.shape, images, pool: ThreadPool(threads: options.threads))
+    let shape = options.shape
+    file = results
+    digests = results == nil ? ("", "") : (try loaded.fileDigest(), WeightDigest.hex(of: graph))
+    var model = try results?.model(graph: digests.graph, weights: digests.weights)
+    let readsLayers = !shape.variants.isEmpty || shape.hasHeads
+    if results == nil || readsLayers && model?.layers == nil || shape.hasHeads && model?.heads == nil {
+      let worker = try EvaluationWorker(
+        graph, tokenizers, options, shape, images, pool: ThreadPool(threads: options.threads))
+      first = worker
+      model = ResultsFile.Model(layers: readsLayers ? worker.layers : nil, heads: worker.headCounts)
     }
-    let layers = known?.layers ?? first!.layers
-    self.layers = layers
+    self.model = model ?? ResultsFile.Model()
+    layers = readsLayers ? model?.layers ?? [] : []
+    headCounts = shape.hasHeads ? model?.heads ?? [] : []
     choices = try options.choices(layers: layers, timesteps: timesteps)
-    if let results {
-      let counts = options.shape.hasHeads ? known.map { $0.heads ?? [] } ?? first!.headCounts : nil
-      let wanted = try Evaluation.header(loaded, options, timesteps, layers, counts)
-      let file = try ResultsFile(path: results, wanted: wanted)
-      self.file = file
-      headCounts = file.header.heads ?? []
-      shape = file.header.shape
-      terms = file.terms
-    } else {
-      file = nil
-      headCounts = first!.headCounts ?? []
-      shape = options.shape
-      terms = [:]
-    }
+    layout = TermLayout(
+      shape: shape, officialCompat: options.matching.officialCompat, steps: timesteps.count,
+      layers: layers.count, heads: headCounts.reduce(0, +), empty: known.empty)
+    store =
+      try results?.terms(graph: digests.graph, weights: digests.weights, levels: levels) ?? TermsInMemory()
+    if results != nil { try recallAll() }
   }
 
-  private static func header(
-    _ loaded: LoadedGraph, _ options: EvaluationOptions, _ timesteps: [Int], _ layers: [String],
-    _ heads: [Int]?
-  ) throws -> ResultsHeader {
-    let noise = options.matching.noise.map { noise in
-      var hash = SHA256()
-      hash.update("\(noise.dtype)\(noise.shape)")
-      hash.update(UnsafeRawBufferPointer(start: noise.pointer, count: noise.byteCount))
-      return hash.hex
-    }
-    return ResultsHeader(
-      graph: try loaded.fileDigest(), weights: WeightDigest.hex(of: loaded.graph), timesteps: timesteps,
-      seed: options.matching.seed, noise: noise, latent: options.matching.latent.rawValue,
-      officialCompat: options.matching.officialCompat, score: (options.matching.terms ?? .both).rawValue,
-      shape: options.shape, layers: layers, heads: heads)
+  /// What is told of the model to a file.
+  private let model: ResultsFile.Model
+
+  /// An item's terms from the store; nil when some are missing.
+  private func recall(_ place: Int) throws -> MatchingTerms? {
+    guard let identity = identities[place] else { return nil }
+    if let terms = terms[identity] { return terms }
+    do {
+      let found = try layout.terms(identity, in: store)
+      terms[identity] = found
+      return found
+    } catch let error as DataError { throw file.map { error.at($0.path) } ?? error }
   }
 
-  /// Places of the items whose terms are not there yet, one for each key.
+  /// Takes what another process has left in the file.
+  func recallAll() throws { for place in items.indices { _ = try recall(place) } }
+
+  /// A digest of all that decides which terms there are.
+  func digest() throws -> String {
+    var hash = SHA256()
+    for text in [digests.graph, digests.weights, layout.empty, layout.error.name] { hash.update(text) }
+    for level in levels { hash.update("\(level.timestep) \(level.noise)") }
+    for variant in layout.shape.variants { hash.update("\(variant)") }
+    let shape = layout.shape
+    hash.update("\(shape.hasErrors) \(shape.hasEmptyCaption) \(shape.hasPureNoise) \(shape.hasHeads)")
+    for identity in identities {
+      hash.update((identity.map { $0.images + [""] + $0.captions } ?? []).joined(separator: ","))
+    }
+    return hash.hex
+  }
+
+  /// Places of the items whose terms are not there yet, one for each identity.
   public var pending: [Int] {
-    var seen = Set(terms.keys)
-    return items.indices.filter { keys[$0].map { seen.insert($0).inserted } ?? false }
+    var seen: Set<ItemIdentity> = []
+    return items.indices.filter { place in
+      guard let identity = identities[place], terms[identity] == nil else { return false }
+      return seen.insert(identity).inserted
+    }
+  }
+
+  /// Tells the results file what is asked for, so that it can be reported without anything else.
+  /// - Parameters:
+  ///   - origin: where graph and items come from.
+  ///   - bad: rows that are no items.
+  public func describe(_ origin: RunOrigin, bad: [DatasetRows.Bad] = []) throws {
+    guard let file else { return }
+    let matching = options.matching
+    let description = RunDescription(
+      origin: origin, graph: digests.graph, weights: digests.weights,
+      levels: levels.map { .init(timestep: $0.timestep, noise: $0.noise) },
+      seed: matching.noise == nil ? matching.seed : nil,
+      latent: matching.latent.rawValue, score: (matching.terms ?? .both).rawValue,
+      officialCompat: matching.officialCompat, variants: options.variants.map(\.description),
+      layers: options.layers.map { .init(name: $0.name, selection: $0.selection.description) },
+      emptyCaption: layout.empty, bad: bad + self.bad)
+    try file.note(model, graph: digests.graph, weights: digests.weights)
+    try file.begin(
+      description,
+      items: zip(items, identities).compactMap { item, identity in identity.map { (item, $0) } })
   }
 
   /// Progress of a run.
@@ -124,12 +174,11 @@ public final class Evaluation {
     public var passes, allPasses: Int
   }
 
-  /// Passes of the UNet that an item takes.
-  private func passes(_ place: Int) -> Int {
-    let item = items[place]
-    let captions = item.texts.count + (shape.hasEmptyCaption ? 1 : 0)
-    let pureNoise = shape.hasPureNoise ? item.texts.count + (options.matching.officialCompat ? 1 : 0) : 0
-    return (item.images.count * captions + pureNoise) * timesteps.count
+  /// Passes of the UNet that an item still takes.
+  private func missing(_ identity: ItemIdentity) throws -> Set<TermLayout.Pass> {
+    // Values for heads are kept of whole items.
+    guard layout.shape.values.isEmpty else { return Set(layout.passes(identity)) }
+    return try layout.missing(identity, in: store)
   }
 
   /// What a run would take.
@@ -145,9 +194,11 @@ public final class Evaluation {
   }
 
   /// Begins the run for a few seconds to see how fast it is; nothing is kept.
-  /// - Parameter seconds: after so many it ends, as soon as it has passes to tell of.
-  public func estimate(seconds: Double = 10) throws -> Estimate {
-    let pending = pending
+  /// - Parameters:
+  ///   - chosen: places of pending items; all of them when nil.
+  ///   - seconds: after so many it ends, as soon as it has passes to tell of.
+  public func estimate(_ chosen: [Int]? = nil, seconds: Double = 10) throws -> Estimate {
+    let pending = chosen ?? pending
     let workers = try makeWorkers(pending.count)
     let budget = options.matching.memoryBudget / workers.count
     let end = Date(timeIntervalSinceNow: seconds)
@@ -179,7 +230,7 @@ public final class Evaluation {
     let work = pending.reduce(0.0) { $0 + workers[0].work(of: items[$1]).all }
     let pass = pending.first.map { workers[0].work(of: items[$0]).pass } ?? 0
     return Estimate(
-      items: pending.count, passes: pending.reduce(0) { $0 + passes($1) },
+      items: pending.count, passes: try pending.reduce(0) { $0 + (try missing(identities[$1]!).count) },
       passesPerSecond: rate > 0 ? rate : nil, seconds: rate > 0 && pass > 0 ? work / (rate * pass) : nil,
       peakBytes: workers.reduce(0) { $0 + $1.peakBytes }, weightBytes: workers[0].constantBytes)
   }
@@ -187,25 +238,34 @@ public final class Evaluation {
   /// Computes the terms that are missing, several items beside each other where the model is small.
   ///
   /// Every item is kept as soon as it and those before it are done. Terms do not depend on the number of threads.
-  /// - Parameter progress: told after each item, from any thread but one at a time.
+  /// - Parameters:
+  ///   - chosen: the places of the items to run, of those that are pending; all of them when nil.
+  ///   - progress: told after each item, from any thread but one at a time.
   /// - Throws: `DataError` with the item's place; what was computed until then is kept.
-  public func run(progress: ((Progress) -> Void)? = nil) throws {
-    let pending = pending
+  public func run(_ chosen: [Int]? = nil, progress: ((Progress) -> Void)? = nil) throws {
+    let pending = chosen ?? pending
     guard !pending.isEmpty else { return }
     let workers = try makeWorkers(pending.count)
     workerCount = workers.count
+    try file?.note(model, graph: digests.graph, weights: digests.weights)
     let budget = options.matching.memoryBudget / workers.count
-    let queue = EvaluationQueue(workers) { [items, keys, file] place, terms in
-      try file?.append(items[pending[place]], key: keys[pending[place]]!, terms)
+    let queue = EvaluationQueue<EvaluationWorker.Output>(workers) { [store] _, output in
+      if !output.records.isEmpty { try store.append(output.records) }
     }
+    let counts = try pending.map { try missing(identities[$0]!).count }
+    let wanted = pending.map { identities[$0]! }
     var state = Progress(
       items: items.count - bad.count - pending.count, allItems: items.count - bad.count, passes: 0,
-      allPasses: pending.reduce(0) { $0 + passes($1) })
+      allPasses: counts.reduce(0, +))
     progress?(state)
     let lock = NSLock()
     var unreadable: [Int: String] = [:]
-    try queue.run(pending.count) { [items, skipsBad] place, worker in
+    var values: [Int: [String: KeptValue]] = [:]
+    try queue.run(pending.count) { [items, skipsBad, layout] place, worker in
       let item = items[pending[place]]
+      // Asked again: another run, or an item before this one, may have left something meanwhile.
+      let passes = try missing(wanted[place])
+      guard !passes.isEmpty else { return .init() }
       // Decoded before anything runs: a damaged image costs no passes.
       let pixels: [Tensor]
       do { pixels = try worker.pixels(of: item) } catch let error as DataError {
@@ -213,41 +273,45 @@ public final class Evaluation {
         lock.withLock { unreadable[place] = error.message }
         return nil
       }
-      do { return try worker.terms(of: item, pixels, budget: budget) } catch let error as DataError {
-        throw error.at(item.place)
-      }
-    } finished: { place, terms in
-      if let terms {
-        self.terms[keys[pending[place]]!] = terms
-      } else {
-        leaveOut(pending[place], lock.withLock { unreadable[place]! })
-      }
+      do {
+        let output = try worker.run(item, wanted[place], layout, passes: passes, pixels, budget: budget)
+        if !output.values.isEmpty { lock.withLock { values[place] = output.values } }
+        return output
+      } catch let error as DataError { throw error.at(item.place) }
+    } finished: { place in
+      if let reason = lock.withLock({ unreadable[place] }) { leaveOut(pending[place], reason) }
       state.items += 1
-      state.passes += passes(pending[place])
+      state.passes += counts[place]
       progress?(state)
     }
-    try file?.sync()
+    for place in pending.indices {
+      // In order, as an item's passes may be another's.
+      guard var known = try recall(pending[place]) else { continue }
+      guard let values = values[place] else { continue }
+      known.values = values
+      terms[identities[pending[place]]!] = known
+    }
   }
 
   /// Leaves out every item with the images and captions of this one.
-  private func leaveOut(_ place: Int, _ reason: String) {
-    let key = keys[place]
-    for other in items.indices where keys[other] == key {
-      keys[other] = nil
+  func leaveOut(_ place: Int, _ reason: String) {
+    let identity = identities[place]
+    for other in items.indices where identities[other] == identity {
+      identities[other] = nil
       reasons[other] = reason
     }
   }
 
   /// The terms of an item, by its place; nil before `run` has been through.
-  public func terms(of place: Int) -> MatchingTerms? { keys[place].flatMap { terms[$0] } }
+  public func terms(of place: Int) -> MatchingTerms? { identities[place].flatMap { terms[$0] } }
 
   /// The table of all items.
   /// - Throws: `DataError` before `run` has been through.
   public func table() throws -> EvaluationTable {
-    let answered = try zip(items, keys).compactMap {
-      item, key -> (item: EvaluationItem, terms: MatchingTerms)? in
-      guard let key else { return nil }
-      guard let terms = terms[key] else { throw DataError("\(item.place): the item has not been run") }
+    let answered = try zip(items, identities).compactMap {
+      item, identity -> (item: EvaluationItem, terms: MatchingTerms)? in
+      guard let identity else { return nil }
+      guard let terms = terms[identity] else { throw DataError("\(item.place): the item has not been run") }
       return (item: item, terms: terms)
     }
     return try EvaluationTable(answered, choices: choices, headCounts: headCounts)
@@ -264,11 +328,11 @@ public final class Evaluation {
 
   /// One worker with all threads for a large model, else one a thread.
   private func makeWorkers(_ items: Int) throws -> [EvaluationWorker] {
-    if first == nil || shape != options.shape {
-      first = try EvaluationWorker(
-        graph, tokenizers, options, shape, images, pool: ThreadPool(threads: options.threads))
-    }
-    let worker = first!
+    let worker =
+      try first
+      ?? EvaluationWorker(
+        graph, tokenizers, options, layout.shape, images, pool: ThreadPool(threads: options.threads))
+    first = worker
     let count = worker.workerCount(items: items, threads: options.threads)
     guard count > 1 else { return [worker] }
     return try (0..<count).map { _ in try EvaluationWorker(beside: worker, pool: ThreadPool(threads: 1)) }

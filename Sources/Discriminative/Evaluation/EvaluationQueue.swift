@@ -2,18 +2,18 @@ import Foundation
 import Interpreter
 
 /// Gives places to workers, each on a thread of its own, and takes their results in order.
-final class EvaluationQueue {
+final class EvaluationQueue<Output> {
   private let lock = NSLock()
   private var idle: [EvaluationWorker]
   private let workers: Int
-  private let keep: (Int, MatchingTerms) throws -> Void
+  private let keep: (Int, Output) throws -> Void
   /// Results that wait for an earlier one.
-  private var waiting: [Int: MatchingTerms?] = [:]
+  private var waiting: [Int: Output?] = [:]
   private var next = 0
   private var failure: (any Error)?
 
   /// - Parameter keep: called in the order of places, by one thread at a time.
-  init(_ workers: [EvaluationWorker], keep: @escaping (Int, MatchingTerms) throws -> Void) {
+  init(_ workers: [EvaluationWorker], keep: @escaping (Int, Output) throws -> Void) {
     idle = workers
     self.workers = workers.count
     self.keep = keep
@@ -21,12 +21,12 @@ final class EvaluationQueue {
 
   /// Works off `count` places.
   /// - Parameters:
-  ///   - body: computes a place's terms with a worker; nil when there are none to keep.
-  ///   - finished: called when they are there, by one thread at a time.
+  ///   - body: computes what is to be kept of a place with a worker; nil when there is nothing.
+  ///   - finished: called when it is there, by one thread at a time.
   /// - Throws: the first error. What other workers had begun is finished and kept.
   func run(
-    _ count: Int, body: (Int, EvaluationWorker) throws -> MatchingTerms?,
-    finished: (Int, MatchingTerms?) -> Void
+    _ count: Int, body: (Int, EvaluationWorker) throws -> Output?,
+    finished: (Int) throws -> Void
   ) throws {
     let pool = ThreadPool(threads: workers)
     pool.forEach(count) { place in
@@ -36,24 +36,23 @@ final class EvaluationQueue {
       lock.withLock {
         idle.append(worker)
         do {
-          let terms = try result.get()
-          waiting[place] = .some(terms)
+          waiting[place] = .some(try result.get())
           try keepReady()
-          finished(place, terms)
+          try finished(place)
         } catch {
           if failure == nil { failure = error }
         }
       }
     }
     // After a failure there are results behind the one that is missing.
-    for place in waiting.keys.sorted() { if let terms = waiting[place]! { try keep(place, terms) } }
+    for place in waiting.keys.sorted() { if let output = waiting[place]! { try keep(place, output) } }
     waiting = [:]
     if let failure { throw failure }
   }
 
   private func keepReady() throws {
-    while let terms = waiting[next] {
-      if let terms { try keep(next, terms) }
+    while let output = waiting[next] {
+      if let output { try keep(next, output) }
       waiting[next] = nil
       next += 1
     }

@@ -59,12 +59,55 @@ final class EvaluationWorker {
     return try item.images.map { try images.image($0).tensor(width: size, height: size) }
   }
 
-  /// - Parameter pixels: of the item's images.
+  /// What passes of an item leave, and the values that heads read.
+  struct Output {
+    var records: [TermRecord] = []
+    var values: [String: KeptValue] = [:]
+  }
+
+  /// Runs an item, or some of its passes.
+  /// - Parameters:
+  ///   - pixels: of the item's images.
+  ///   - passes: those to run; values are kept of all passes only.
   /// - Throws: `DataError` without the item's place.
-  func terms(of item: EvaluationItem, _ pixels: [Tensor], budget: Int) throws -> MatchingTerms {
+  func run(
+    _ item: EvaluationItem, _ identity: ItemIdentity, _ layout: TermLayout, passes: Set<TermLayout.Pass>,
+    _ pixels: [Tensor], budget: Int
+  ) throws -> Output {
     let job = try job(item, pixels, budget: budget)
+    let isWhole = passes.count == layout.passes(identity).count
+    if !isWhole {
+      job.skips = { image, text, step in
+        !passes.contains(TermLayout.Pass(image: image, text: text, step: step))
+      }
+    }
     _ = try job.run()
-    return try gather(job, images: item.images.count, texts: item.texts.count)
+    var output = Output()
+    for (name, value) in job.keptValues() { output.values[name] = KeptValue(tensor: value) }
+    for pass in isWhole ? layout.passes(identity) : layout.passes(identity).filter(passes.contains) {
+      for yield in layout.yields(identity, image: pass.image, text: pass.text) {
+        let place = identity.captions.firstIndex(of: yield.caption)
+        output.records.append(
+          TermRecord(
+            image: yield.image, caption: yield.caption, text: place.map { item.texts[$0] } ?? "",
+            place: TermPlace(step: pass.step, quantity: yield.quantity),
+            values: try read(yield, pass, of: job)))
+      }
+    }
+    return output
+  }
+
+  private func read(_ yield: TermLayout.Yield, _ pass: TermLayout.Pass, of job: MatchingJob) throws
+    -> [Double]
+  {
+    let position = SweepPosition([.image: pass.image, .text: pass.text, .timestep: pass.step])
+    switch yield.quantity {
+    case .error, .rawError: return [job.errors[pass.image][pass.text][pass.step]]
+    case .heads: return Array(try heads!.means(at: position).joined())
+    case .attention(let variant), .emptyCaption(let variant):
+      let hook = hooks[shape.variants.firstIndex(of: variant)!]
+      return try hook.layerScores(at: position, positionsOf: yield.positionsOf).map { $0[0] }
+    }
   }
 
   /// Bytes that a run takes beside the weights, and those of the weights.
@@ -124,72 +167,5 @@ final class EvaluationWorker {
     try MatchingJob(
       setup, imageNames: item.images.map(\.path), texts: item.texts, memoryBudget: budget,
       pixels: { pixels[$0] })
-  }
-
-  private func gather(_ job: MatchingJob, images: Int, texts: Int) throws -> MatchingTerms {
-    var result = MatchingTerms(
-      images: images, texts: texts, timesteps: timesteps.count, layers: layers.count)
-    if shape.hasErrors {
-      var errors = TermGrid([images, texts + 1, timesteps.count])
-      errors.values = Array(job.errors.joined().joined())
-      result.errors = errors
-    }
-    if let heads { result.heads = try gather(heads, images, texts) }
-    for (name, value) in job.keptValues() { result.values[name] = KeptValue(tensor: value) }
-    for (variant, hook) in zip(shape.variants, hooks) {
-      func read(_ image: Int, _ text: Int, _ step: Int, of caption: Int) throws -> [Double] {
-        let position = SweepPosition([.image: image, .text: text, .timestep: step])
-        return try hook.layerScores(at: position, positionsOf: caption).map { $0[0] }
-      }
-      func grid(_ extents: [Int], _ scores: (Int, Int, Int) throws -> [Double]) rethrows -> TermGrid {
-        var grid = TermGrid(extents)
-        var place = 0
-        for image in 0..<extents[0] {
-          for text in 0..<extents[1] {
-            for step in 0..<extents[2] {
-              for score in try scores(image, text, step) {
-                grid.values[place] = score
-                place += 1
-              }
-            }
-          }
-        }
-        return grid
-      }
-      let (steps, layers) = (timesteps.count, result.layers)
-      result.attention[variant] = try grid([images, texts, steps, layers]) {
-        try read($0, $1, $2, of: $1)
-      }
-      if shape.hasEmptyCaption {
-        result.emptyCaption[variant] = try grid(result.emptyExtents(variant)) {
-          try read($0, texts, $2, of: $1)
-        }
-      }
-      if shape.hasPureNoise {
-        result.pureNoise[variant] = try grid([1, texts, steps, layers]) { _, text, step in
-          let own = try read(images, text, step, of: text)
-          guard setup.options.officialCompat else { return own }
-          return zip(own, try read(images, texts, step, of: text)).map { ($0 + $1) / 2 }
-        }
-      }
-    }
-    return result
-  }
-
-  private func gather(_ heads: AttentionHeads, _ images: Int, _ texts: Int) throws -> TermGrid {
-    var grid = TermGrid([images, texts, timesteps.count, heads.counts.reduce(0, +)])
-    var place = 0
-    for image in 0..<images {
-      for text in 0..<texts {
-        for step in timesteps.indices {
-          let position = SweepPosition([.image: image, .text: text, .timestep: step])
-          for mean in try heads.means(at: position).joined() {
-            grid.values[place] = mean
-            place += 1
-          }
-        }
-      }
-    }
-    return grid
   }
 }

@@ -2,13 +2,19 @@ import Diffusion
 
 /// Where an item's image is: a file, or a rectangle of one, written `FILE` or `FILE#xywh=x,y,width,height` (a
 /// W3C media fragment, in pixels).
-public struct ImageReference: Sendable, Hashable {
+public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
   /// Relative to the folder of images.
   public let path: String
   /// Nil for the whole image.
   public let region: RGBImage.Region?
 
   private static let mark = "#xywh="
+
+  /// The text that `init` takes.
+  public var description: String {
+    guard let region else { return path }
+    return "\(path)\(ImageReference.mark)\(region.x),\(region.y),\(region.width),\(region.height)"
+  }
 
   /// - Throws: `DataError` without a place when the fragment is malformed. A `#` that no `xywh=` follows is part
   ///   of the file's name.

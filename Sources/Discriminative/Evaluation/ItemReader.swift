@@ -36,7 +36,9 @@ public enum ItemReader {
     }
   }
 
-  private static func item(_ line: UnsafeRawBufferPointer, _ place: String) throws -> EvaluationItem {
+  /// One item of its JSON object.
+  /// - Throws: `DataError` without the place.
+  static func item(_ line: UnsafeRawBufferPointer, _ place: String) throws -> EvaluationItem {
     guard case .object(let values) = try JSON(parsing: line) else { throw DataError("not a JSON object") }
     let item = EvaluationItem(
       id: try string(values, "id"), task: try string(values, "task"),

@@ -21,6 +21,9 @@ public final class MatchingJob {
   /// ‖ε − ε̂‖₂ `[image][text, the empty caption last][timestep]`; set by `run` when the bias was asked for.
   public private(set) var errors: [[[Double]]] = []
 
+  /// Passes that `run` leaves out, by image, text and timestep as places in the grid; they have no results.
+  var skips: ((Int, Int, Int) -> Bool)?
+
   /// Where `run` adds up the time of nodes, when it is set.
   public var profile: Profile?
   /// Seconds that `run` spent in going through the grid, those of all workers together.
@@ -155,13 +158,17 @@ public final class MatchingJob {
         try progress?(done, total)
       }
     }
-    func skipsNoise(_ position: SweepPosition) -> Bool {
-      skipsEmptyNoise && position[.image] == grid.pureNoise && position[.text] == grid.emptyCaption
+    func isLeftOut(_ position: SweepPosition) -> Bool {
+      if skipsEmptyNoise && position[.image] == grid.pureNoise && position[.text] == grid.emptyCaption {
+        return true
+      }
+      return skips?(position[.image]!, position[.text]!, position[.timestep]!) ?? false
     }
     var adaptive = try options.adaptive.map { try AdaptiveRun(self, errorRate: $0) }
-    ran = adaptive.map { _ in
+    ran = nil
+    if adaptive != nil || skips != nil {
       let passes = [Bool](repeating: false, count: timesteps.count)
-      return Array(repeating: Array(repeating: passes, count: grid.captions.count), count: imageNames.count)
+      ran = Array(repeating: Array(repeating: passes, count: grid.captions.count), count: imageNames.count)
     }
     if workers.isEmpty {
       let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
@@ -176,7 +183,7 @@ public final class MatchingJob {
           return try adaptive?.order(of: image)
         },
         skip: { position in
-          if skipsNoise(position) { return true }
+          if isLeftOut(position) { return true }
           guard try adaptive?.skips(position) ?? false else { return false }
           done += 1
           try progress?(done, total)
@@ -185,7 +192,7 @@ public final class MatchingJob {
       try adaptive?.finish()
     } else {
       lastRun = nil
-      try run(workers, skip: skipsNoise, visit: visit)
+      try run(workers, skip: isLeftOut, visit: visit)
     }
     return MatchingResult(
       images: imageNames, texts: texts, timesteps: timesteps, layers: score.layers.map(\.name),

@@ -15,11 +15,9 @@ public final class MatchingSetup {
   public let hooks: [any Hook]
   /// The graph cut into stages by axes.
   public let plan: SweepPlan
+  private let drawn: MatchingNoise
   /// `[timesteps, channels, height, width]`
-  let noise: Tensor
-  /// What draws the posteriors' noise, after the timesteps' own.
-  private let generator: TorchGenerator
-  private let latentShape: [Int]
+  var noise: Tensor { drawn.levels }
 
   /// - Parameters:
   ///   - graph: a pipeline with its weights bound.
@@ -38,22 +36,7 @@ public final class MatchingSetup {
     self.tokenizers = tokenizers
     timesteps = try options.timesteps(of: description)
 
-    let latentSize = description.imageSize / description.latentDownscale
-    latentShape = [description.latentChannels, latentSize, latentSize]
-    var generator = TorchGenerator(seed: options.seed)
-    let noiseShape = [timesteps.count] + latentShape
-    let drawn = generator.randn(noiseShape)
-    self.generator = generator
-    if let given = options.noise {
-      guard given.dtype.isFloat, given.shape == noiseShape else {
-        throw DataError(
-          "--noise: is \(given.dtype)\(Shape.text(given.shape)), this job needs float32\(Shape.text(noiseShape))"
-        )
-      }
-      noise = given.converted(to: .float32)
-    } else {
-      noise = drawn
-    }
+    drawn = try MatchingNoise(options, description, timesteps: timesteps.count)
 
     let score =
       score
@@ -76,9 +59,7 @@ public final class MatchingSetup {
     options = other.options
     tokenizers = other.tokenizers
     timesteps = other.timesteps
-    noise = other.noise
-    generator = other.generator
-    latentShape = other.latentShape
+    drawn = other.drawn
     var twins: [ObjectIdentifier: any Hook] = [:]
     for hook in other.hooks {
       guard let hook = hook as? any TwinHook else {
@@ -112,8 +93,6 @@ public final class MatchingSetup {
 
   /// The noise of `images` posteriors, where samples of them stand for images.
   func posteriorNoise(images: Int) -> Tensor? {
-    guard options.latent == .sample else { return nil }
-    var generator = generator
-    return generator.randn([images] + latentShape)
+    options.latent == .sample ? drawn.posteriors(images: images) : nil
   }
 }

@@ -1,7 +1,7 @@
 import GraphIR
 
 /// Which cross-attention layers the score reads.
-public enum LayerSelection: Sendable, Equatable {
+public enum LayerSelection: Sendable, Equatable, CustomStringConvertible {
   /// In each of the UNet's three parts, of the last block that has cross-attention, every attention module's
   /// last transformer block: what the official code reads.
   case official
@@ -15,6 +15,15 @@ public enum LayerSelection: Sendable, Equatable {
     case "official": self = .official
     case "all": self = .all
     default: self = .matching(text.split(separator: ",").map { Glob(String($0)) })
+    }
+  }
+
+  /// The text that `init` takes.
+  public var description: String {
+    switch self {
+    case .official: "official"
+    case .all: "all"
+    case .matching(let globs): globs.map(\.description).joined(separator: ",")
     }
   }
 

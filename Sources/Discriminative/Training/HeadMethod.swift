@@ -23,10 +23,22 @@ struct HeadMethod: TrainingMethod {
     options.heads = [head]
     options.layers = [("", context.matching.layers)]
     options.threads = context.threads
+    let shared = try context.group.map { group in
+      guard let cache = context.cache else {
+        throw UsageError("mpirun: --method head needs --cache, which the processes fill together")
+      }
+      return try SharedResults(path: cache, group: group)
+    }
     let evaluation = try Evaluation(
-      context.loaded, items: context.items, images: context.images, options: options, results: context.cache)
+      context.loaded, items: context.items, images: context.images, options: options,
+      results: try shared?.file ?? context.cache.map { try ResultsFile(path: $0) })
     let choice = evaluation.choices.last!
-    try evaluation.run { context.progress?("items", $0.items, $0.allItems) }
+    func tell(_ state: Evaluation.Progress) { context.progress?("items", state.items, state.allItems) }
+    if let shared {
+      try shared.run(evaluation, isForAll: true, progress: tell)
+    } else {
+      try evaluation.run(progress: tell)
+    }
     var known: [Int: HeadTerms] = [:]
     let objective = try HeadObjective(head, loss: context.loss) { place in
       if let terms = known[place] { return terms }

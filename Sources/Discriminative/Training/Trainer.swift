@@ -35,18 +35,25 @@ public final class Trainer {
   public private(set) var state: TrainingState
 
   private let outputs: Outputs
+  private let group: (any ProcessGroup)?
+  /// Whether this process writes the outputs: of several, the first.
+  private var writes: Bool { group.map { $0.rank == 0 } ?? true }
   private var order: TrainingOrder
 
-  /// - Parameter resumes: goes on from the checkpoint if its file exists.
+  /// - Parameters:
+  ///   - resumes: goes on from the checkpoint if its file exists.
+  ///   - group: processes that take every step together, each with its share of the batch; the first one writes.
   /// - Throws: `DataError` for examples that are none, and for a checkpoint that cannot be gone on from.
   public init(
     _ objective: any TrainingObjective, examples: [TrainingExample], validation: [TrainingExample] = [],
-    options: TrainingOptions, draws: StepDraws, outputs: Outputs = Outputs(), resumes: Bool = false
+    options: TrainingOptions, draws: StepDraws, outputs: Outputs = Outputs(), resumes: Bool = false,
+    group: (any ProcessGroup)? = nil
   ) throws {
     guard !examples.isEmpty else {
       throw DataError("there is nothing to learn from: no item has a wrong pair")
     }
-    self.objective = objective
+    self.group = group
+    self.objective = group.map { DistributedObjective(objective, $0) } ?? objective
     self.examples = examples
     self.validation = validation
     self.options = options
@@ -54,8 +61,12 @@ public final class Trainer {
     self.outputs = outputs
     order = TrainingOrder(count: examples.count, seed: options.seed)
     state = TrainingState(parameters: objective.parameters, optimizer: options.optimizer)
-    if resumes, let checkpoint = outputs.checkpoint, checkpoint.exists {
-      state = try checkpoint.read(into: state)
+    if resumes, let checkpoint = outputs.checkpoint {
+      if let group {
+        if let found = try checkpoint.read(into: state, of: group) { state = found }
+      } else if checkpoint.exists {
+        state = try checkpoint.read(into: state)
+      }
     }
   }
 
@@ -71,7 +82,7 @@ public final class Trainer {
   public func run(
     progress: ((TrainingState) -> Void)? = nil, shouldStop: () -> Bool = { false }
   ) throws -> Ending {
-    let log = try outputs.log.map { try TrainingLog(path: $0, state.history) }
+    let log = try (writes ? outputs.log : nil).map { try TrainingLog(path: $0, state.history) }
     var ending = Ending.finished
     while true {
       let isLast = state.step >= options.steps
@@ -87,13 +98,14 @@ public final class Trainer {
       let line = try takeStep()
       try log?.append(line)
       progress?(state)
-      if shouldStop() {
+      let isAsked = shouldStop()
+      if try group?.any(isAsked) ?? isAsked {
         ending = .interrupted
         break
       }
-      if state.step % options.checkpointEvery == 0 { try outputs.checkpoint?.write(state) }
+      if writes, state.step % options.checkpointEvery == 0 { try outputs.checkpoint?.write(state) }
     }
-    try outputs.checkpoint?.write(state)
+    if writes { try outputs.checkpoint?.write(state) }
     return ending
   }
 

@@ -30,6 +30,8 @@ public struct TrainingContext {
   /// A file that keeps what does not change from run to run.
   public var cache: String?
   public var threads: Int
+  /// The processes that learn together; nil for one alone.
+  public var group: (any ProcessGroup)?
   /// Told of work before the first step: what it is, how much is done, and how much there is.
   public var progress: ((String, Int, Int) -> Void)?
 

@@ -95,6 +95,18 @@ public struct TrainingCheckpoint {
     return state
   }
 
+  /// Reads the first process's checkpoint in all processes of a group; nil when it has none.
+  func read(into start: TrainingState, of group: any ProcessGroup) throws -> TrainingState? {
+    let own = group.rank == 0 && exists ? try MappedFile.withBytes(of: path) { Array($0) } : []
+    let bytes = try group.broadcast(own)
+    guard !bytes.isEmpty else { return nil }
+    guard group.rank != 0 else { return try read(into: start) }
+    let copy = TrainingCheckpoint(path: "\(path).rank-\(group.rank)", settings: settings)
+    defer { try? FileManager.default.removeItem(atPath: copy.path) }
+    try AtomicFile.write(bytes, to: copy.path)
+    return try copy.read(into: start)
+  }
+
   private func checkSettings(_ file: SafetensorsFile) throws {
     guard case .object(let members)? = try? JSON(parsing: file.metadata["settings"] ?? "") else {
       throw DataError("\(path): a damaged checkpoint: it has no settings")

@@ -65,45 +65,37 @@ import Testing
     #expect(results["one"]! != nil)
   }
 
-  /// The same file, byte for byte, whatever the number of threads.
+  /// The same terms, bit for bit, whatever the number of threads.
   @Test func threads() throws {
     let benchmark = try SmallBenchmark()
-    var contents: [Data] = []
+    var contents: [[String]] = []
     for threads in [1, 2, 4] {
-      let path = "\(benchmark.folder)/\(threads).jsonl"
+      let path = "\(benchmark.folder)/\(threads).sqlite"
       let evaluation = try benchmark.evaluation(benchmark.options { $0.threads = threads }, results: path)
       try evaluation.run()
       #expect(evaluation.workerCount == threads)
-      contents.append(try Data(contentsOf: URL(fileURLWithPath: path)))
+      contents.append(try ResultsContents.terms(path))
     }
     #expect(contents[0] == contents[1] && contents[0] == contents[2])
   }
 
-  /// Cut off anywhere, a file is brought to its end with the same bytes; what it has is not computed again.
+  /// Ended after any item, a run is brought to the same end; what is there is not computed again.
   @Test func resume() throws {
     let benchmark = try SmallBenchmark()
-    let whole = "\(benchmark.folder)/whole.jsonl"
-    // In a scope of its own: while it lives, it has the file.
-    let table: String
-    do {
-      let first = try benchmark.evaluation(benchmark.options(), results: whole)
-      #expect(first.pending == [0, 1, 2, 3, 4])
-      try first.run()
-      table = try JSONText.encode(first.table())
-    }
-    let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
-    let ends = bytes.indices.filter { bytes[$0] == 0x0A }
-    var random = Seeded(11)
-    var cuts = (0..<12).map { _ in Int.random(in: 0..<bytes.count, using: &random) }
-    cuts += [0, 1, ends[0], ends[0] + 1, ends[2], ends[2] + 1, bytes.count - 1]
-    let part = "\(benchmark.folder)/part.jsonl"
-    for cut in cuts {
-      try bytes.prefix(cut).write(to: URL(fileURLWithPath: part))
+    let whole = "\(benchmark.folder)/whole.sqlite"
+    let first = try benchmark.evaluation(benchmark.options(), results: whole)
+    #expect(first.pending == [0, 1, 2, 3, 4])
+    try first.run()
+    let table = try JSONText.encode(first.table())
+    let contents = try ResultsContents.terms(whole)
+    struct Enough: Error {}
+    for known in 1..<5 {
+      let part = "\(benchmark.folder)/part-\(known).sqlite"
+      try benchmark.evaluation(benchmark.options(), results: part).run(Array(0..<known))
       let evaluation = try benchmark.evaluation(benchmark.options { $0.threads = 2 }, results: part)
-      let known = max(0, ends.filter { $0 < cut }.count - 1)
-      #expect(evaluation.pending == Array(known..<5), "cut at \(cut)")
+      #expect(evaluation.pending == Array(known..<5))
       try evaluation.run()
-      #expect(try Data(contentsOf: URL(fileURLWithPath: part)) == bytes, "cut at \(cut)")
+      #expect(try ResultsContents.terms(part) == contents, "after \(known)")
       #expect(try JSONText.encode(evaluation.table()) == table)
     }
     let again = try benchmark.evaluation(benchmark.options(), results: whole)
@@ -116,7 +108,7 @@ import Testing
   /// Which pairs are right, the task and the order play no part in what is kept; pixels and captions do.
   @Test func keys() throws {
     let benchmark = try SmallBenchmark()
-    let path = "\(benchmark.folder)/r.jsonl"
+    let path = "\(benchmark.folder)/r.sqlite"
     try benchmark.evaluation(benchmark.options(), results: path).run()
     var items = Array(benchmark.items.reversed())
     items[0].task = "other"
@@ -130,50 +122,46 @@ import Testing
     #expect(try benchmark.evaluation(benchmark.options(), results: path).pending.count == 5)
   }
 
-  /// A file of other settings is refused; one that holds more than is asked for serves.
+  /// Runs of all settings share a file, and what one of them has left another does not compute again.
   @Test func otherSettings() throws {
     let benchmark = try SmallBenchmark()
-    let path = "\(benchmark.folder)/r.jsonl"
+    let path = "\(benchmark.folder)/r.sqlite"
     let items = Array(benchmark.items.prefix(1))
-    try benchmark.evaluation(benchmark.options(), items: items, results: path).run()
-    let before = try Data(contentsOf: URL(fileURLWithPath: path))
-    func refusal(_ change: (inout EvaluationOptions) -> Void) -> String {
-      do {
-        _ = try benchmark.evaluation(benchmark.options(change), items: items, results: path)
-        return "none"
-      } catch { return "\(error)" }
+    /// Passes that a run of other settings took, and its terms beside those of one without a file.
+    func passes(_ change: (inout EvaluationOptions) -> Void, items: [EvaluationItem]? = nil) throws -> Int {
+      let items = items ?? Array(benchmark.items.prefix(1))
+      let evaluation = try benchmark.evaluation(benchmark.options(change), items: items, results: path)
+      var passes = 0
+      try evaluation.run { passes = $0.passes }
+      let alone = try benchmark.evaluation(benchmark.options(change), items: items)
+      try alone.run()
+      for place in items.indices { #expect(evaluation.terms(of: place) == alone.terms(of: place)) }
+      return passes
     }
-    func message(_ reason: String) -> String {
-      "\(path): was made with \(reason); choose another file for --results"
-    }
-    #expect(refusal { $0.matching.seed = 1 } == message("--seed 0, this run has --seed 1"))
-    #expect(
-      refusal { $0.matching.timesteps = [300] }
-        == message("--timesteps 300,700, this run has --timesteps 300"))
-    #expect(
-      refusal { $0.matching.latent = .sample } == message("--latent mean, this run has --latent sample"))
-    #expect(
-      refusal { $0.variants.append(NormalizedVariant(AttentionVariant(.mass, .content))) }
-        == message("--variants logsumexp,max,mean,cosine, without mass@content"))
-    #expect(
-      refusal { $0.variants = [NormalizedVariant(AttentionVariant(.max), .noise)] }
-        == "\(path): was made without variants relative to noise; choose another file for --results")
-    #expect(refusal { $0.matching.noise = .zeros(.float32, [2, 4, 8, 8]) } == message("other noise"))
-    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
-    // Fewer variants: the file's own are computed for new items as well.
-    do {
-      let fewer = try benchmark.evaluation(
-        benchmark.options { $0.variants = [NormalizedVariant(AttentionVariant(.max))] }, results: path)
-      try fewer.run()
-      #expect(try fewer.table().choices.count == 5)
-    }
-    let all = try benchmark.evaluation(benchmark.options(), results: path)
-    #expect(all.pending.isEmpty)
+    // Two images, two captions and the empty one, two noise levels.
+    #expect(try passes({ _ in }) == 12)
+    #expect(try passes({ _ in }) == 0)
+    #expect(try passes({ $0.variants = [NormalizedVariant(AttentionVariant(.max))] }) == 0)
+    #expect(try passes({ $0.matching.terms = .attention }) == 0)
+    // The first noise level and its noise are known.
+    #expect(try passes({ $0.matching.timesteps = [300] }) == 0)
+    #expect(try passes({ $0.matching.timesteps = [300, 500] }) == 6)
+    #expect(try passes({ $0.matching.seed = 1 }) == 12)
+    #expect(try passes({ $0.matching.latent = .sample }) == 12)
+    // The empty caption is read at the positions of the others as well.
+    #expect(try passes({ $0.variants = [NormalizedVariant(AttentionVariant(.mass, .content))] }) == 12)
+    // The latent of zeros with two captions.
+    #expect(try passes({ $0.variants = [NormalizedVariant(AttentionVariant(.max), .noise)] }) == 4)
+    #expect(try passes({ $0.matching.noise = .zeros(.float32, [2, 4, 8, 8]) }) == 12)
+    // Of another item with one of the captions and both images, the other caption.
+    var other = items[0]
+    other.texts[1] = "a boat"
+    #expect(try passes({ _ in }, items: [other]) == 4)
   }
 
   @Test func otherWeights() throws {
     let benchmark = try SmallBenchmark()
-    let path = "\(benchmark.folder)/r.jsonl"
+    let path = "\(benchmark.folder)/r.sqlite"
     let items = Array(benchmark.items.prefix(1))
     try benchmark.evaluation(benchmark.options(), items: items, results: path).run()
     let file = "\(benchmark.folder)/checkpoint/unet/diffusion_pytorch_model.safetensors"
@@ -185,11 +173,12 @@ import Testing
     }
     try SafetensorsWriter.write(tensors, metadata: old.metadata, to: file)
     let loaded = try LoadedGraph(path: benchmark.loaded.path)
-    #expect(throws: DataError("\(path): was made with other weights; choose another file for --results")) {
-      _ = try Evaluation(
-        loaded, items: items, images: ImageSource(folder: benchmark.folder), options: benchmark.options(),
-        results: path)
-    }
+    let other = try Evaluation(
+      loaded, items: items, images: ImageSource(folder: benchmark.folder), options: benchmark.options(),
+      results: ResultsFile(path: path))
+    #expect(other.pending == [0])
+    try other.run()
+    #expect(try benchmark.evaluation(benchmark.options(), items: items, results: path).pending.isEmpty)
   }
 
   /// An image that cannot be read ends the run; what was finished by then is kept.
@@ -198,7 +187,7 @@ import Testing
     lines[2] = lines[2].replacingOccurrences(of: #""atlas.png""#, with: #""bad.png""#)
     let benchmark = try SmallBenchmark(items: lines)
     try Data([0x89, 0x50, 0x4E, 0x47]).write(to: URL(fileURLWithPath: "\(benchmark.folder)/bad.png"))
-    let path = "\(benchmark.folder)/r.jsonl"
+    let path = "\(benchmark.folder)/r.sqlite"
     for threads in [1, 2] {
       let evaluation = try benchmark.evaluation(benchmark.options { $0.threads = threads }, results: path)
       let error = #expect(throws: DataError.self) { try evaluation.run() }

@@ -57,6 +57,6 @@ struct SmallBenchmark {
   ) throws -> Evaluation {
     try Evaluation(
       loaded, items: items ?? self.items, images: ImageSource(folder: folder), options: options,
-      results: results)
+      results: try results.map { try ResultsFile(path: $0) })
   }
 }

@@ -15,7 +15,7 @@ import Testing
       $0.layers = [("official", .official), ("all", .all)]
       $0.heads = heads
     }
-    let path = "\(benchmark.folder)/results.jsonl"
+    let path = "\(benchmark.folder)/results.sqlite"
     let tables = try (0..<2).map { run in
       let evaluation = try benchmark.evaluation(options, results: path)
       #expect(evaluation.pending.isEmpty == (run == 1))
@@ -89,7 +89,7 @@ import Testing
     }
     // Captions differ in it.
     #expect(numbers[0..<size].elementsEqual(numbers[2 * size..<3 * size]) == false)
-    #expect { try benchmark.evaluation(options, results: "\(benchmark.folder)/r.jsonl") } throws: {
+    #expect { try benchmark.evaluation(options, results: "\(benchmark.folder)/r.sqlite") } throws: {
       "\($0)".contains("'noise_estimate', which no file of results keeps")
     }
   }

@@ -1,0 +1,51 @@
+/// The tables of a results file; `Specs/results.md` explains them.
+enum ResultsSchema {
+  /// "dsd1" in ASCII: tells the file from other SQLite files.
+  static let applicationID: Int64 = 0x6473_6431
+  static let version: Int64 = 1
+
+  static let tables = """
+    CREATE TABLE models (
+      id INTEGER PRIMARY KEY, graph TEXT NOT NULL, weights TEXT NOT NULL, layers TEXT, heads TEXT,
+      UNIQUE (graph, weights));
+    CREATE TABLE images (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE);
+    CREATE TABLE captions (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
+    CREATE TABLE levels (
+      id INTEGER PRIMARY KEY, timestep INTEGER NOT NULL, noise TEXT NOT NULL, UNIQUE (timestep, noise));
+    CREATE TABLE quantities (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE terms (
+      model INTEGER NOT NULL REFERENCES models, image INTEGER NOT NULL REFERENCES images,
+      caption INTEGER NOT NULL REFERENCES captions, level INTEGER NOT NULL REFERENCES levels,
+      quantity INTEGER NOT NULL REFERENCES quantities, value BLOB NOT NULL,
+      UNIQUE (model, image, caption, level, quantity));
+    CREATE TABLE runs (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, about TEXT NOT NULL);
+    CREATE TABLE items (
+      run INTEGER NOT NULL REFERENCES runs, place INTEGER NOT NULL, item TEXT NOT NULL, images TEXT NOT NULL,
+      captions TEXT NOT NULL, PRIMARY KEY (run, place)) WITHOUT ROWID;
+    """
+
+  /// Makes the tables of a new file, or checks that a file has them.
+  /// - Throws: `DataError` that names the file when it is something else or of another version.
+  static func prepare(_ database: Database, isReadOnly: Bool) throws {
+    func isOurs() throws -> Bool {
+      let id = try database.integer("PRAGMA application_id")
+      guard id == applicationID else { return false }
+      let found = try database.integer("PRAGMA user_version") ?? 0
+      guard found == version else {
+        throw DataError("\(database.path): version \(found) of results is not known")
+      }
+      return true
+    }
+    if try isOurs() { return }
+    let isEmpty = try database.integer("SELECT count(*) FROM sqlite_schema") == 0
+    guard !isReadOnly, isEmpty, try database.integer("PRAGMA application_id") == 0 else {
+      throw DataError("\(database.path): not a results file of dsd eval")
+    }
+    try database.transaction {
+      // Another process may have been faster.
+      guard try !isOurs() else { return }
+      try database.run(tables)
+      try database.run("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+    }
+  }
+}

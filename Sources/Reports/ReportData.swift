@@ -1,0 +1,163 @@
+import Discriminative
+
+/// What a report tells of an evaluation.
+public struct ReportData {
+  /// What one item says about the row that figures are of.
+  public struct Answer {
+    public let item: EvaluationItem
+    /// `[image][text]`
+    public let scores: [[Double]]
+    /// The same of the attention term and of the bias alone; nil where the row has none.
+    public let attention, bias: [[Double]]?
+    /// The right choice's score less the best wrong one's, for each question.
+    public let margins: [Double]
+
+    /// The smallest of the margins: above 0 all questions are answered right.
+    public var margin: Double { margins.min() ?? .nan }
+  }
+
+  /// Accuracies by the number of noise levels used.
+  public struct Curve {
+    public let name: String
+    /// With the first 1, 2, … noise levels.
+    public let first: [Bootstrap.Proportion]
+    /// With each noise level alone.
+    public let alone: [Bootstrap.Proportion]
+    public let chance: Double
+  }
+
+  /// How often each caption was chosen for the images of each right one.
+  public struct Confusion {
+    public let task: String
+    public let captions: [String]
+    /// `[right][chosen]`
+    public let counts: [[Int]]
+  }
+
+  /// How often the right choice came first, second, … among all.
+  public struct Ranks {
+    public let task, direction: String
+    public let counts: [Int]
+  }
+
+  public let evaluation: StoredEvaluation
+  public let table: EvaluationTable
+  /// The row that figures and items are of.
+  public let row: Int
+  public let answers: [Answer]
+  public let curves: [Curve]
+  public let confusions: [Confusion]
+  public let ranks: [Ranks]
+
+  /// Captions of a confusion matrix, at most.
+  static let confusionLimit = 40
+
+  /// - Parameter row: from 0; the first one of both terms when nil, else the first.
+  /// - Throws: `UsageError` when there is no such row.
+  public init(_ evaluation: StoredEvaluation, row: Int? = nil) throws {
+    self.evaluation = evaluation
+    table = try evaluation.table()
+    let choices = evaluation.choices
+    let row = row ?? choices.firstIndex { $0.terms == .both && $0.head == nil } ?? 0
+    guard choices.indices.contains(row) else {
+      throw UsageError("--row: \(row + 1) is not between 1 and \(choices.count)")
+    }
+    self.row = row
+    let choice = choices[row]
+    func part(_ terms: MatchingOptions.Terms) -> ScoreChoice? {
+      guard choice.head == nil, choice.terms == .both || choice.terms == terms else { return nil }
+      var part = choice
+      part.terms = terms
+      if terms == .bias { part.variant = nil }
+      return part
+    }
+    let (attention, bias) = (part(.attention), part(.bias))
+    answers = try evaluation.answered.compactMap { item, terms in
+      guard let scores = try choice.scores(terms, headCounts: evaluation.headCounts) else { return nil }
+      return Answer(
+        item: item, scores: scores, attention: try attention?.scores(terms), bias: try bias?.scores(terms),
+        margins: ReportData.margins(item, scores))
+    }
+    curves = try ReportData.curves(evaluation, choice)
+    (confusions, ranks) = ReportData.counts(answers)
+  }
+
+  /// Averages over wordings.
+  static func captionScores(_ item: EvaluationItem, _ scores: [[Double]]) -> [[Double]] {
+    scores.map { row in
+      (0..<item.captions).map { caption in
+        row[caption * item.wordings..<(caption + 1) * item.wordings].reduce(0, +) / Double(item.wordings)
+      }
+    }
+  }
+
+  private static func margins(_ item: EvaluationItem, _ scores: [[Double]]) -> [Double] {
+    let scores = captionScores(item, scores)
+    return Question.Direction.allCases.flatMap { direction in
+      item.alternatives(direction).map { pairs in
+        let values = pairs.map { scores[$0.image][$0.text] }
+        return values[0] - values.dropFirst().max()!
+      }
+    }
+  }
+
+  private static func curves(_ evaluation: StoredEvaluation, _ choice: ScoreChoice) throws -> [Curve] {
+    let count = evaluation.timesteps.count
+    guard count > 1, choice.head == nil else { return [] }
+    func accuracies(_ steps: [Int]) throws -> [(name: String, Bootstrap.Proportion, chance: Double)] {
+      let table = try EvaluationTable(
+        evaluation.answered.map { ($0.item, $0.terms.selecting(steps: steps)) }, choices: [choice])
+      return table.groups.filter { $0.category == nil }.flatMap { group in
+        group.directions.compactMap { section in
+          section.results[0].map {
+            (
+              "\(group.task)\(group.isHeldOut ? " (held out)" : ""): \(section.direction)", $0.accuracy,
+              section.chance
+            )
+          }
+        }
+      }
+    }
+    let first = try (1...count).map { try accuracies(Array(0..<$0)) }
+    let alone = try (0..<count).map { try accuracies([$0]) }
+    return first[0].indices.map { place in
+      Curve(
+        name: first[0][place].name, first: first.map { $0[place].1 }, alone: alone.map { $0[place].1 },
+        chance: first[0][place].chance)
+    }
+  }
+
+  private static func counts(_ answers: [Answer]) -> ([Confusion], [Ranks]) {
+    var tasks: [String] = []
+    for answer in answers where !tasks.contains(answer.item.task) { tasks.append(answer.item.task) }
+    var confusions: [Confusion] = []
+    var ranks: [Ranks] = []
+    for task in tasks {
+      let own = answers.filter { $0.item.task == task }
+      let captions = own[0].item.texts
+      let isClassification = own.allSatisfy {
+        $0.item.images.count == 1 && $0.item.right.count == 1 && $0.item.texts == captions
+      }
+      if isClassification, own[0].item.captions > 2, own[0].item.captions <= confusionLimit {
+        let wordings = own[0].item.wordings
+        let count = own[0].item.captions
+        var counts = [[Int]](repeating: [Int](repeating: 0, count: count), count: count)
+        for answer in own {
+          let row = captionScores(answer.item, answer.scores)[0]
+          guard let best = row.indices.max(by: { row[$0] < row[$1] }) else { continue }
+          counts[answer.item.right[0].text][best] += 1
+        }
+        confusions.append(
+          Confusion(task: task, captions: (0..<count).map { captions[$0 * wordings] }, counts: counts))
+      }
+      for direction in Question.Direction.allCases {
+        let questions = own.flatMap { Question.ask($0.item, $0.scores, direction) }
+        guard let most = questions.map(\.choices).max() else { continue }
+        var counts = [Int](repeating: 0, count: most)
+        for question in questions { counts[question.rank - 1] += 1 }
+        ranks.append(Ranks(task: task, direction: direction.rawValue, counts: counts))
+      }
+    }
+    return (confusions, ranks)
+  }
+}
