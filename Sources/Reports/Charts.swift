@@ -19,7 +19,7 @@ enum Charts {
   static func percent(_ value: Double) -> String { HTML.number(value * 100, digits: 1) + " %" }
 
   private static let (width, height) = (560.0, 240.0)
-  private static let (left, right, top, bottom) = (52.0, 16.0, 16.0, 40.0)
+  private static let (left, right, top, bottom) = (68.0, 16.0, 16.0, 40.0)
 
   /// A frame with ticks from `low` to `high` on both axes.
   private static func frame(
@@ -59,7 +59,7 @@ enum Charts {
     let low = (curve.first + curve.alone).map(\.low).min() ?? 0
     let high = (curve.first + curve.alone).map(\.high).max() ?? 1
     // Whole tenths around everything and chance.
-    let from = (min(low, curve.chance) * 10).rounded(.down) / 10
+    let from = max(0, (min(low, curve.chance) * 10 - 0.5).rounded(.down) / 10)
     let to = min(1, max((max(high, curve.chance) * 10).rounded(.up) / 10, from + 0.1))
     func y(_ value: Double) -> Double { row((value - from) / (to - from)) }
     let tenths = Int(((to - from) * 10).rounded())

@@ -95,7 +95,7 @@ public struct HTMLReport {
           ] + many
         }
         return """
-          <tr\(row == data.row ? " class=\"chosen\"" as HTML : "")><td class="n">\(row + 1)</td><td>\(name(row))</td>\(cells)</tr>
+          <tr\(row == data.row ? " class=\"chosen\"" as HTML : "")><td class="n">\(row + 1)</td><td class="name">\(name(row))</td>\(cells)</tr>
           """
       }
       let chances = group.directions.map {
@@ -159,6 +159,7 @@ public struct HTMLReport {
   private var answers: HTML {
     let ranks = data.ranks.map { Charts.ranks($0) }
     let matrices = data.confusions.map { Charts.matrix($0) }
+    guard !ranks.isEmpty || !matrices.isEmpty else { return "" }
     return "<p>\(name(data.row))</p>\(matrices)<div class=\"grid2\" style=\"margin-top:16px\">\(ranks)</div>"
   }
 

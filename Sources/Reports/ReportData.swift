@@ -134,30 +134,37 @@ public struct ReportData {
     var ranks: [Ranks] = []
     for task in tasks {
       let own = answers.filter { $0.item.task == task }
-      let captions = own[0].item.texts
-      let isClassification = own.allSatisfy {
-        $0.item.images.count == 1 && $0.item.right.count == 1 && $0.item.texts == captions
-      }
-      if isClassification, own[0].item.captions > 2, own[0].item.captions <= confusionLimit {
-        let wordings = own[0].item.wordings
-        let count = own[0].item.captions
-        var counts = [[Int]](repeating: [Int](repeating: 0, count: count), count: count)
-        for answer in own {
-          let row = captionScores(answer.item, answer.scores)[0]
-          guard let best = row.indices.max(by: { row[$0] < row[$1] }) else { continue }
-          counts[answer.item.right[0].text][best] += 1
-        }
-        confusions.append(
-          Confusion(task: task, captions: (0..<count).map { captions[$0 * wordings] }, counts: counts))
-      }
+      if let confusion = confusion(task, own) { confusions.append(confusion) }
       for direction in Question.Direction.allCases {
         let questions = own.flatMap { Question.ask($0.item, $0.scores, direction) }
-        guard let most = questions.map(\.choices).max() else { continue }
+        // Of two choices the accuracy says all.
+        guard let most = questions.map(\.choices).max(), most > 2 else { continue }
         var counts = [Int](repeating: 0, count: most)
         for question in questions { counts[question.rank - 1] += 1 }
         ranks.append(Ranks(task: task, direction: direction.rawValue, counts: counts))
       }
     }
     return (confusions, ranks)
+  }
+
+  /// Nil for a task whose items do not all choose from the same captions.
+  private static func confusion(_ task: String, _ answers: [Answer]) -> Confusion? {
+    func captions(_ item: EvaluationItem) -> [String] {
+      (0..<item.captions).map { item.texts[$0 * item.wordings] }
+    }
+    let all = captions(answers[0].item).sorted()
+    let places = Dictionary(all.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    guard places.count == all.count, (3...confusionLimit).contains(all.count) else { return nil }
+    var counts = [[Int]](repeating: [Int](repeating: 0, count: all.count), count: all.count)
+    for answer in answers {
+      let own = captions(answer.item)
+      guard answer.item.images.count == 1, answer.item.right.count == 1, own.sorted() == all else {
+        return nil
+      }
+      let row = captionScores(answer.item, answer.scores)[0]
+      guard let best = row.indices.max(by: { row[$0] < row[$1] }) else { continue }
+      counts[places[own[answer.item.right[0].text]]!][places[own[best]]!] += 1
+    }
+    return Confusion(task: task, captions: all, counts: counts)
   }
 }

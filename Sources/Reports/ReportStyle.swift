@@ -16,11 +16,11 @@ extension HTMLReport {
     .legend { float: right; font-weight: 400; color: var(--soft); } .legend i { display: inline-block; width: 10px;
       height: 10px; border-radius: 2px; margin: 0 6px 0 14px; } .legend i.first { background: var(--first); }
     .legend i.second { background: var(--second); }
-    .grid2 { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; }
+    .grid2 { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 16px; }
     .scroll { overflow-x: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: 4px 10px; text-align: left;
       border-bottom: 1px solid var(--rule); vertical-align: middle; } td.n, th.n { text-align: right; white-space: nowrap; }
-    tr.chosen td { font-weight: 600; } th { color: var(--soft); font-weight: 500; }
+    tr.chosen td { font-weight: 600; } td.name { white-space: nowrap; } th { color: var(--soft); font-weight: 500; }
     svg.chart { width: 100%; height: auto; display: block; } svg.interval { display: block; }
     svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .grid { stroke: var(--rule); stroke-width: 1; }
     svg .axis { stroke: var(--soft); stroke-width: 1; } svg .chance { stroke: var(--soft); stroke-dasharray: 3 3; }

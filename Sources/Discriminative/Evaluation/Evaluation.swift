@@ -168,7 +168,7 @@ public final class Evaluation {
 
   /// Progress of a run.
   public struct Progress: Sendable {
-    /// Items, those that were there before included.
+    /// Items, those that were there before included; of all those and the run's own.
     public var items, allItems: Int
     /// Positions of the sweeps of this run: pairs times timesteps.
     public var passes, allPasses: Int
@@ -254,9 +254,9 @@ public final class Evaluation {
     }
     let counts = try pending.map { try missing(identities[$0]!).count }
     let wanted = pending.map { identities[$0]! }
+    let known = items.count - bad.count - self.pending.count
     var state = Progress(
-      items: items.count - bad.count - pending.count, allItems: items.count - bad.count, passes: 0,
-      allPasses: counts.reduce(0, +))
+      items: known, allItems: known + pending.count, passes: 0, allPasses: counts.reduce(0, +))
     progress?(state)
     let lock = NSLock()
     var unreadable: [Int: String] = [:]

@@ -33,13 +33,12 @@ public final class ResultsFile: @unchecked Sendable {
       throw DataError("\(path): \(String(cString: strerror(errno)))")
     }
     database = try Database(path: path, isReadOnly: isReadOnly)
-    // Not an old file of another kind: before anything is written.
-    _ = try database.integer("SELECT count(*) FROM sqlite_schema")
+    // Before anything is written: the file may be somebody else's.
+    try ResultsSchema.prepare(database, isReadOnly: isReadOnly)
     if !isReadOnly {
       // A commit is the system's at once, so that a killed process loses nothing, and on the disk in time.
       try database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
     }
-    try ResultsSchema.prepare(database, isReadOnly: isReadOnly)
   }
 
   /// The whole file as it is now.

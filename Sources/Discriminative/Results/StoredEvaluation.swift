@@ -95,8 +95,8 @@ public struct StoredEvaluation {
     unanswered = items.count - answered.count
     guard !answered.isEmpty else {
       throw DataError(
-        "does not hold what this needs of any item; dsd eval with the same --results and the variants that are wanted "
-          + "computes it")
+        "does not hold of any item what this needs (\(layout.needs)); dsd eval computes it into the same --results"
+      )
     }
   }
 

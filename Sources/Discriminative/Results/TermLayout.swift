@@ -20,6 +20,20 @@ struct TermLayout {
     let positionsOf: Int
   }
 
+  /// What is kept of passes, in words.
+  var needs: String {
+    var names = shape.hasErrors ? [error.name] : []
+    for variant in shape.variants {
+      names.append(Quantity.attention(variant).name)
+      if shape.hasEmptyCaption, variant.positions != .all {
+        names.append(Quantity.emptyCaption(variant).name)
+      }
+    }
+    if shape.hasHeads { names.append(Quantity.heads.name) }
+    if shape.hasPureNoise { names.append("the latent of zeros") }
+    return names.joined(separator: ", ")
+  }
+
   var error: Quantity { officialCompat ? .rawError : .error }
 
   /// What a pass of an image and a caption leaves, whatever the noise level.

@@ -106,8 +106,10 @@ import Testing
     ] {
       let path = "\(folder)/\(name).sqlite"
       do { try Database(path: path).run(sql) }
+      let before = try Data(contentsOf: URL(fileURLWithPath: path))
       #expect(throws: DataError("\(path): \(message)")) { _ = try ResultsFile(path: path) }
       #expect(throws: DataError.self) { _ = try ResultsFile(path: path, isReadOnly: true) }
+      #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
     }
     #expect(throws: DataError.self) { _ = try ResultsFile(path: folder) }
     #expect(throws: DataError.self) { _ = try ResultsFile(path: "\(folder)/none/r.sqlite") }
