@@ -24,6 +24,13 @@ public final class MPIProcessGroup: ProcessGroup {
     size = Int(cmpi_size())
   }
 
+  /// How many cores `mpirun` lets this process use, when it is fewer than its share of the machine's.
+  public var boundCores: Int? {
+    let info = ProcessInfo.processInfo
+    let share = info.processorCount / max(MPIProcessGroup.localSize ?? 1, 1)
+    return info.activeProcessorCount < share ? info.activeProcessorCount : nil
+  }
+
   /// Leaves the group: without it `mpirun` takes the process for one that has failed.
   public func finish() { cmpi_finish() }
 

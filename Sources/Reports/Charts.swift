@@ -104,6 +104,7 @@ enum Charts {
     guard var low = all.min(), var high = all.max() else { return "" }
     if centred { (low, high) = (-max(abs(low), abs(high)), max(abs(low), abs(high))) }
     if low == high { (low, high) = (low - 1, high + 1) }
+    guard low < high, (high - low).isFinite else { return "" }
     let bins = 32
     func counts(_ values: [Double]) -> [Int] {
       var counts = [Int](repeating: 0, count: bins)
@@ -156,7 +157,7 @@ enum Charts {
     let step = (width - left - right) / Double(count)
     let bars = ranks.counts.enumerated().filter { $0.element > 0 }.map { rank, times -> HTML in
       let y = row(Double(times) / Double(most))
-      let bar = min(step - 2, 48)
+      let bar = max(min(step - 2, 48), step / 2)
       return """
         <rect class="\(rank == 0 ? "first" : "second")" x="\(left + (Double(rank) + 0.5) * step - bar / 2)" y="\(y)" width="\(bar)" \
         height="\(height - bottom - y)"><title>rank \(rank + 1): \(times)</title></rect>

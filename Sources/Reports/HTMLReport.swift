@@ -5,13 +5,13 @@ import Foundation
 public struct HTMLReport {
   /// A picture in the page.
   public struct Pictures {
-    /// The bytes of a PNG file for an image of an item; nil where it is not to be had.
-    public var image: (ImageReference) -> [UInt8]?
+    /// The bytes of a PNG file for an image of an item and what it is found by; nil where it is not to be had.
+    public var image: (ImageReference, String) -> [UInt8]?
     /// For an item, PNG files with what the words of its right captions look at, each with a label.
     public var maps: (EvaluationItem) throws -> [(label: String, png: [UInt8])]
 
     public init(
-      image: @escaping (ImageReference) -> [UInt8]?,
+      image: @escaping (ImageReference, String) -> [UInt8]?,
       maps: @escaping (EvaluationItem) throws -> [(label: String, png: [UInt8])] = { _ in [] }
     ) {
       self.image = image
@@ -72,44 +72,58 @@ public struct HTMLReport {
 
   // MARK: Accuracy
 
+  /// Whether Winoground's scores are shown: of items that are right as a whole.
+  private var showsWholeItems: Bool { data.evaluation.run.description.origin.dataset == "winoground" }
+
   private var accuracy: HTML {
     let blocks = data.table.groups.map { group -> HTML in
-      let heads = group.directions.flatMap { section -> [HTML] in
-        let many: [HTML] = section.choices[1] > 5 ? ["<th class=\"n\">R@5</th>"] : []
-        return ["<th colspan=\"2\">\(section.direction)</th><th class=\"n\">ties</th>"] + many
-      }
-      let rows = data.table.choices.indices.map { row -> HTML in
-        let cells = group.directions.flatMap { section -> [HTML] in
-          guard let result = section.results[row] else {
-            return ["<td class=\"n\">–</td><td></td><td></td>"]
-              + (section.choices[1] > 5 ? ["<td></td>"] : [])
-          }
-          let many: [HTML] =
-            section.choices[1] > 5
-            ? ["<td class=\"n\">\(result.recallAt5.map { ReportText.interval($0) } ?? "–")</td>"] : []
-          return [
-            """
-            <td class="n">\(ReportText.interval(result.accuracy))</td>\
-            <td>\(Charts.interval(result.accuracy, chance: section.chance))</td><td class="n">\(result.ties)</td>
-            """
-          ] + many
-        }
-        return """
-          <tr\(row == data.row ? " class=\"chosen\"" as HTML : "")><td class="n">\(row + 1)</td><td class="name">\(name(row))</td>\(cells)</tr>
-          """
-      }
       let chances = group.directions.map {
         "\($0.direction): \($0.questions) questions, chance \(Charts.percent($0.chance))"
       }
+      let rows = data.table.choices.indices.map { row -> HTML in
+        let marks: HTML = row == data.row ? " class=\"chosen\"" : ""
+        let columns = group.directions.map { cells($0, row) }
+        let whole: HTML = showsWholeItems ? cell(group.group?[row]) : ""
+        return
+          "<tr\(marks)><td class=\"n\">\(row + 1)</td><td class=\"name\">\(name(row))</td>\(columns)\(whole)</tr>"
+      }
       return """
         <h3>\(ReportText.title(group))</h3><p class="soft">\(chances.joined(separator: "; "))</p>
-        <div class="scroll"><table><tr><th class="n">row</th><th>score</th>\(heads)</tr>\(rows)</table></div>
+        <div class="scroll"><table><tr><th class="n">row</th><th>score</th>\(heads(group))</tr>\(rows)</table></div>
         """
     }
     return """
       <p>How often the right choice is above every wrong one. A tie counts as wrong. Whiskers are intervals, the dashed line
       is chance; figures and items below are of row \(data.row + 1).</p><section class="card">\(blocks)</section>
       """
+  }
+
+  private func heads(_ group: EvaluationTable.Group) -> [HTML] {
+    var heads: [HTML] = []
+    for section in group.directions {
+      heads.append("<th colspan=\"2\">\(section.direction)</th><th class=\"n\">ties</th>")
+      if section.choices[1] > 5 { heads.append("<th class=\"n\">R@5</th>") }
+      if showsWholeItems {
+        let isText = section.direction == Question.Direction.captionsForImage.rawValue
+        heads.append("<th class=\"n\">\(isText ? "text score" : "image score")</th>")
+      }
+    }
+    if showsWholeItems { heads.append("<th class=\"n\">group score</th>") }
+    return heads
+  }
+
+  private func cells(_ section: EvaluationTable.Section, _ row: Int) -> HTML {
+    let result = section.results[row]
+    let figure: HTML = result.map { Charts.interval($0.accuracy, chance: section.chance) } ?? ""
+    let recall: HTML = section.choices[1] > 5 ? cell(result?.recallAt5) : ""
+    let whole: HTML = showsWholeItems ? cell(result?.allRight) : ""
+    return """
+      \(cell(result?.accuracy))<td>\(figure)</td><td class="n">\(result.map { "\($0.ties)" } ?? "")</td>\(recall)\(whole)
+      """
+  }
+
+  private func cell(_ value: Bootstrap.Proportion?) -> HTML {
+    "<td class=\"n\">\(value.map { ReportText.interval($0) } ?? "–")</td>"
   }
 
   // MARK: Figures
@@ -190,16 +204,18 @@ public struct HTMLReport {
     let item = answer.item
     let isRight = answer.margin > 0
     let rights = Set(item.right)
-    let images = item.images.indices.prefix(HTMLReport.sideLimit)
+    let images = HTMLReport.chosen(item.images.count, with: item.right.map(\.image))
+    let texts = HTMLReport.chosen(
+      item.texts.count, with: item.right.map { $0.text * item.wordings })
     let heads = images.map { image -> HTML in
-      guard let png = pictures.image(item.images[image]) else {
+      guard let png = pictures.image(item.images[image], answer.images[image]) else {
         return "<th scope=\"col\">\(item.images[image].description)</th>"
       }
       return """
         <th scope="col"><img alt="\(item.images[image].description)" title="\(item.images[image].description)" src="\(HTMLReport.uri(png))"></th>
         """
     }
-    let rows = (0..<item.texts.count).prefix(HTMLReport.sideLimit).map { text -> HTML in
+    let rows = texts.map { text -> HTML in
       let cells = images.map { image -> HTML in
         let isPair = rights.contains(.init(image: image, text: text / item.wordings))
         let parts = [("attention", answer.attention), ("bias", answer.bias)].compactMap { name, values in
@@ -221,6 +237,13 @@ public struct HTMLReport {
       <span class="badge \(isRight ? "right" as HTML : "wrong")">\(isRight ? "right" : "wrong")</span><span class="soft">margin \(Charts.number(answer.margin))</span></header>
       <div class="scroll"><table><tr><th></th>\(heads)</tr>\(rows)</table></div>\(left > 0 ? "<p class=\"soft\">and \(left) more</p>" as HTML : "")\(maps)</section>
       """
+  }
+
+  /// The first places, those that must not be missing among them.
+  private static func chosen(_ count: Int, with needed: [Int]) -> [Int] {
+    var chosen = Set(needed.prefix(sideLimit))
+    for place in 0..<count where chosen.count < sideLimit { chosen.insert(place) }
+    return chosen.sorted()
   }
 
   private static func uri(_ png: [UInt8]) -> HTML {

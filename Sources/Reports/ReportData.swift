@@ -5,6 +5,8 @@ public struct ReportData {
   /// What one item says about the row that figures are of.
   public struct Answer {
     public let item: EvaluationItem
+    /// What each of its images is found by.
+    public let images: [String]
     /// `[image][text]`
     public let scores: [[Double]]
     /// The same of the attention term and of the bias alone; nil where the row has none.
@@ -13,7 +15,7 @@ public struct ReportData {
     public let margins: [Double]
 
     /// The smallest of the margins: above 0 all questions are answered right.
-    public var margin: Double { margins.min() ?? .nan }
+    public var margin: Double { margins.contains { $0.isNaN } ? .nan : margins.min() ?? .nan }
   }
 
   /// Accuracies by the number of noise levels used.
@@ -72,10 +74,12 @@ public struct ReportData {
       return part
     }
     let (attention, bias) = (part(.attention), part(.bias))
-    answers = try evaluation.answered.compactMap { item, terms in
+    answers = try evaluation.answered.enumerated().compactMap { place, answered in
+      let (item, terms) = answered
       guard let scores = try choice.scores(terms, headCounts: evaluation.headCounts) else { return nil }
       return Answer(
-        item: item, scores: scores, attention: try attention?.scores(terms), bias: try bias?.scores(terms),
+        item: item, images: item.images.indices.map { evaluation.imageDigest(item: place, image: $0) },
+        scores: scores, attention: try attention?.scores(terms), bias: try bias?.scores(terms),
         margins: ReportData.margins(item, scores))
     }
     curves = try ReportData.curves(evaluation, choice)
@@ -96,6 +100,7 @@ public struct ReportData {
     return Question.Direction.allCases.flatMap { direction in
       item.alternatives(direction).map { pairs in
         let values = pairs.map { scores[$0.image][$0.text] }
+        guard !values.contains(where: { $0.isNaN }) else { return .nan }
         return values[0] - values.dropFirst().max()!
       }
     }
@@ -162,8 +167,12 @@ public struct ReportData {
         return nil
       }
       let row = captionScores(answer.item, answer.scores)[0]
-      guard let best = row.indices.max(by: { row[$0] < row[$1] }) else { continue }
-      counts[places[own[answer.item.right[0].text]]!][places[own[best]]!] += 1
+      // As answers are counted: a tie is for the wrong one, and so is what is not a number.
+      let right = answer.item.right[0].text
+      let wrong = row.indices.filter { $0 != right }.max { !(row[$0] >= row[$1]) }!
+      let best =
+        wrong != right && row.indices.allSatisfy { $0 == right || row[right] > row[$0] } ? right : wrong
+      counts[places[own[right]]!][places[own[best]]!] += 1
     }
     return Confusion(task: task, captions: all, counts: counts)
   }

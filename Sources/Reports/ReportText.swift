@@ -30,8 +30,10 @@ public enum ReportFormats {
       "task,category,held_out,items,direction,questions,chance,term,attention,layers,head,metric,value,low,high,ties,unusable"
     ]
     func field(_ text: String) -> String {
-      guard text.contains(where: { ",\"\r\n".contains($0) }) else { return text }
-      return "\"" + text.replacing("\"", with: "\"\"") + "\""
+      guard text.unicodeScalars.contains(where: { [",", "\"", "\r", "\n"].contains($0) }) else { return text }
+      var quoted = "".unicodeScalars
+      for scalar in text.unicodeScalars { quoted += scalar == "\"" ? [scalar, scalar] : [scalar] }
+      return "\"\(String(quoted))\""
     }
     forEach(table) { group, section, choice, metric, value, result in
       var fields = [group.task, group.category ?? "", "\(group.isHeldOut)", "\(group.items)"]
@@ -73,14 +75,14 @@ public enum ReportFormats {
     let columns = table.groups.flatMap { group in group.directions.map { (group, $0) } }
     func escaped(_ text: String) -> String {
       var result = ""
-      for character in text {
+      for character in text.unicodeScalars {
         switch character {
         case "\\": result += "\\textbackslash{}"
         case "~": result += "\\textasciitilde{}"
         case "^": result += "\\textasciicircum{}"
         case "&", "%", "$", "#", "_", "{", "}": result += "\\\(character)"
-        case "@": result += "@"
-        default: result.append(character)
+        case "\n", "\r", "\t": result += " "
+        default: result.unicodeScalars.append(character)
         }
       }
       return result
@@ -130,8 +132,11 @@ public enum ReportFormats {
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     return try evaluation.answered.map { item, terms in
       var scores: [String: [[Double]]] = [:]
-      for choice in evaluation.choices {
-        scores[ReportText.name(choice)] = try choice.scores(terms, headCounts: evaluation.headCounts)
+      for (row, choice) in evaluation.choices.enumerated() {
+        let name = ReportText.name(choice)
+        // Two heads may have the same name.
+        scores[scores[name] == nil ? name : "\(name) (row \(row + 1))"] = try choice.scores(
+          terms, headCounts: evaluation.headCounts)
       }
       let line = Line(
         id: item.id, task: item.task, category: item.category, held_out: item.isHeldOut,

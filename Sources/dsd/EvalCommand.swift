@@ -100,8 +100,13 @@ struct EvalCommand: ParsableCommand {
 
   private func run(_ group: MPIProcessGroup?) throws {
     let isFirst = group.map { $0.rank == 0 } ?? true
+    if isFirst, arguments.threads == nil, let cores = group?.boundCores {
+      Terminal.note(
+        "note: mpirun ties each process to \(cores) cores; --bind-to none lets them use their share")
+    }
     let options = try options()
     for path in [markdown, json].compactMap({ $0 }) where path != "-" { try OutputCheck.file(path) }
+    try OutputCheck.distinct([("--markdown", markdown), ("--json", json)], from: results)
     let (chosen, badRows) = try chosenItems()
     let source = try list.source()
     let shared = try group.map { try SharedResults(path: results!, group: $0) }

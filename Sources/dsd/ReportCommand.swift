@@ -115,7 +115,9 @@ struct ReportCommand: ParsableCommand {
     if list { return try tellRuns(file) }
     let path = output ?? (format == .html ? (results as NSString).deletingPathExtension + ".html" : "-")
     if path != "-" { try OutputCheck.file(path) }
+    try OutputCheck.distinct([("--output", path)], from: results)
     let evaluation = try StoredEvaluation(file, run: number, try changes())
+    for note in evaluation.notes { Terminal.note("note: \(note)") }
     if evaluation.unanswered > 0 {
       Terminal.note(
         "note: \(evaluation.unanswered) items are not run yet, or not with what this needs, and left out")
@@ -123,7 +125,7 @@ struct ReportCommand: ParsableCommand {
     let text =
       switch format {
       case .html: try page(evaluation)
-      case .markdown: try EvaluationReport(notes: notes(evaluation), table: evaluation.table()).markdown
+      case .markdown: try markdown(evaluation)
       case .csv: ReportFormats.csv(try evaluation.table())
       case .latex: ReportFormats.latex(try evaluation.table())
       case .jsonl: try ReportFormats.jsonLines(evaluation)
@@ -164,11 +166,18 @@ struct ReportCommand: ParsableCommand {
       throw UsageError("--normalize: goes with --variants")
     }
     if !layers.isEmpty { changes.layers = layers.map { ($0, LayerSelection($0)) } }
-    if !head.isEmpty { changes.heads = try head.map { try Head($0) } }
+    if !head.isEmpty { changes.heads = head == ["none"] ? [] : try head.map { try Head($0) } }
     changes.terms = score
     changes.timesteps = try parsedTimesteps()
     changes.tasks = tasks?.split(separator: ",").map(String.init)
     return changes
+  }
+
+  private func markdown(_ evaluation: StoredEvaluation) throws -> String {
+    EvaluationReport(
+      notes: notes(evaluation), table: try evaluation.table(),
+      showsWholeItems: evaluation.run.description.origin.dataset == "winoground"
+    ).markdown
   }
 
   private func notes(_ evaluation: StoredEvaluation) -> [String] {
@@ -195,7 +204,13 @@ struct ReportCommand: ParsableCommand {
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("dsd-report-\(getpid())").path
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     var missing = 0
-    func picture(_ reference: ImageReference) -> [UInt8]? {
+    var others = 0
+    func picture(_ reference: ImageReference, _ digest: String) -> [UInt8]? {
+      // A results file may come from anywhere, and name files that are none of its business.
+      if images == nil, let source, (try? evaluation.isSame(reference, digest, source)) == false {
+        others += 1
+        return nil
+      }
       guard let image = try? source?.image(reference),
         let png = try? image.thumbnailPNG(side: 280, scratch: scratch)
       else {
@@ -207,7 +222,7 @@ struct ReportCommand: ParsableCommand {
     var pictures = HTMLReport.Pictures(image: picture)
     if let graph, let source {
       let drawer = try WordMapDrawer(
-        try LoadedGraph(path: graph, adapters: adapter), timesteps: evaluation.timesteps,
+        try LoadedGraph(path: graph, adapters: adapter), evaluation.run.description,
         threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, scratch: scratch)
       pictures.maps = { try drawer.sheets(of: $0, source) }
     }
@@ -215,6 +230,11 @@ struct ReportCommand: ParsableCommand {
     let title =
       "\(origin.dataset == "pairs" ? name : "\(origin.dataset) (\(name))"): \((origin.graph as NSString).lastPathComponent)"
     let text = try HTMLReport(data, title: title, pictures: pictures, shown: items).page()
+    if others > 0 {
+      Terminal.note(
+        "note: \(others) images are not those that were scored, or cannot be told from others, and are named instead; "
+          + "--images FOLDER shows them all the same")
+    }
     if missing > 0, source != nil {
       Terminal.note("note: \(missing) images cannot be read and are named instead")
     }
@@ -242,11 +262,21 @@ private final class WordMapDrawer {
   private let hook: AttentionMap
   private let scratch: String
 
-  init(_ loaded: LoadedGraph, timesteps: [Int], threads: Int, scratch: String) throws {
+  /// - Throws: `DataError` when it is another model than the run's.
+  init(_ loaded: LoadedGraph, _ run: RunDescription, threads: Int, scratch: String) throws {
     self.scratch = scratch
+    let digests = try loaded.digests()
+    guard digests["graph"] == run.graph, digests["weights"] == run.weights else {
+      throw DataError(
+        "--graph: \(loaded.path) is not the model of the run, or has other adapters; that was \(run.origin.graph)"
+          + (run.origin.adapters.isEmpty
+            ? "" : " with --adapter \(run.origin.adapters.joined(separator: ", "))"))
+    }
     var options = MatchingOptions()
     options.terms = nil
-    options.timesteps = timesteps
+    options.timesteps = run.levels.map(\.timestep)
+    options.seed = run.seed ?? 0
+    options.latent = MatchingOptions.Latent(rawValue: run.latent) ?? .mean
     hook = AttentionMap(relative: .none)
     let description = try PipelineDescription(from: loaded.graph)
     let tokenizers = try PipelineTokenizers(description, of: loaded.graph, folder: loaded.assets)

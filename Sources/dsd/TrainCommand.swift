@@ -76,6 +76,10 @@ struct TrainCommand: ParsableCommand {
       threads: arguments.threadCount)
     context.group = group
     let isFirst = group.map { $0.rank == 0 } ?? true
+    if isFirst, arguments.threads == nil, let cores = group?.boundCores {
+      Terminal.note(
+        "note: mpirun ties each process to \(cores) cores; --bind-to none lets them use their share")
+    }
     if Terminal.isInteractive, isFirst { context.progress = TrainProgress.preparation() }
     let prepared = try method.prepare(context)
 
@@ -94,6 +98,9 @@ struct TrainCommand: ParsableCommand {
       if isFirst { try learnByImportance(prepared, examples, held, draws) }
     } else {
       let settings = try settings(options, prepared, context, examples, held)
+      var digest = SHA256()
+      for (name, value) in settings.sorted(by: { $0.key < $1.key }) { digest.update("\(name) \(value)") }
+      try group?.agree(on: digest.hex, "items, graph or options")
       try learn(prepared, examples, held, options, draws, settings, group)
     }
   }

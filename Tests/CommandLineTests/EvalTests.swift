@@ -186,7 +186,9 @@ import Testing
     for (extra, code, text) in [
       (["--limit", "0"], Int32(64), "--limit"), (["--variants", "median"], 64, "median"),
       (["--variants", "max/none-such"], 64, "none-such"), (["--variants", "mass"], 64, "mass@content"),
-      (["--markdown", "-", "--json", "-"], 64, "standard output"), (["--dataset", "coco"], 64, "coco"),
+      (["--markdown", "-", "--json", "-"], 64, "standard output"),
+      (["--results", "r.sqlite", "--json", "./r.sqlite"], 64, "--json: ./r.sqlite is the file of --results"),
+      (["--dataset", "coco"], 64, "coco"),
       (["--tasks", "third"], 65, "first, second"), (["--layers", "nothing.*"], 65, "nothing.*"),
       (["--timesteps", "5000"], 65, "5000"), (["--results", "/nowhere/r.sqlite"], 65, "/nowhere/r.sqlite"),
       (["--images", "/nowhere"], 65, "/nowhere"), (["--json", "/nowhere/t.json"], 65, "/nowhere/t.json"),

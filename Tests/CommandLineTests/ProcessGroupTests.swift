@@ -131,6 +131,30 @@ struct ProcessGroupTests {
     #expect(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/two.out")) == before)
   }
 
+  /// Bad rows are told as one process tells them.
+  @Test func badImages() throws {
+    let (graph, items, folder) = try benchmark(4)
+    var lines = try String(contentsOfFile: items, encoding: .utf8).split(separator: "\n").map(String.init)
+    for place in [0, 1, 3] {
+      lines[place].replace("a.png", with: "bad-\(place).png")
+      try Data((place == 0 ? "no image" : place == 1 ? "" : "\u{89}PNG").utf8).write(
+        to: URL(fileURLWithPath: "\(folder)/bad-\(place).png"))
+    }
+    try lines.joined(separator: "\n").write(toFile: items, atomically: true, encoding: .utf8)
+    func eval(_ name: String, _ processes: Int?) throws -> Outcome {
+      try Commands.run(
+        "dsd",
+        [
+          "eval", graph, "--items", items, "--samples", "1", "--skip-bad", "--results",
+          "\(folder)/\(name).sqlite",
+        ],
+        processes: processes)
+    }
+    let (one, two) = (try eval("one", nil), try eval("two", 2))
+    #expect(one.code == 0 && one.errors.contains("3 bad rows left out"), "\(one.errors)")
+    #expect(two.output == one.output && two.errors.contains(one.errors), "\(two.errors)")
+  }
+
   /// Options that do not go together end the job with one line of each process.
   @Test func refusals() throws {
     let (graph, items, folder) = try benchmark(2)

@@ -73,6 +73,12 @@ import Testing
     #expect(page.contains("what each word of “a cat” looks at"))
     #expect(page.contains("prefers-color-scheme: dark"))
     #expect(page.contains("number 1 of the results file"))
+    // Another picture under the same name is not shown for it.
+    try FileManager.default.removeItem(atPath: "\((results as NSString).deletingLastPathComponent)/a.png")
+    try RGBImage(width: 2, height: 2, pixels: [UInt8](repeating: 9, count: 12)).writePNG(
+      to: "\((results as NSString).deletingLastPathComponent)/a.png")
+    let other = try Commands.run("dsd", ["report", results, "-o", "-"])
+    #expect(other.code == 0 && other.errors.contains("are not those that were scored"), "\(other.errors)")
     // Without the model there are no maps; without the images' folder their names.
     let bare = try Commands.run("dsd", ["report", results, "-o", "-", "--images", "/nowhere", "--row", "1"])
     #expect(bare.code == 0 && bare.errors.contains("there is no folder /nowhere"))
@@ -129,6 +135,9 @@ import Testing
   @Test func refusals() throws {
     let (_, _, results) = try results()
     let folder = FolderBoundary.folder(of: results)
+    // Another checkpoint beside the run's.
+    try FileManager.default.copyItem(atPath: Fixtures.path("checkpoints/sd21base"), toPath: "\(folder)/other")
+    #expect(try Commands.run("dsd", ["import", "\(folder)/other"]).code == 0)
     for (arguments, code, message) in [
       (["\(folder)/none.sqlite"], 65, "none.sqlite: No such file"),
       (["\(folder)/items.jsonl"], 65, "not a results file"),
@@ -138,6 +147,8 @@ import Testing
       ([results, "--row", "40"], 64, "--row: 40"),
       ([results, "--variants", "median"], 64, "median"), ([results, "--tasks", "none"], 65, "--tasks"),
       ([results, "-o", "/nowhere/r.html"], 65, "/nowhere/r.html"),
+      ([results, "-o", results], 64, "is the file of --results"),
+      ([results, "--graph", "\(folder)/other/graph.pb"], 65, "is not the model of the run"),
       ([results, "--normalize", "noise"], 64, "--variants"),
     ] {
       let outcome = try Commands.run("dsd", ["report"] + arguments)

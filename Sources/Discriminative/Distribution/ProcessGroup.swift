@@ -26,6 +26,17 @@ extension ProcessGroup {
     return values[0] > 0
   }
 
+  /// Refuses to go on when a process has something else than rank 0.
+  /// - Parameters:
+  ///   - digest: of what has to be the same.
+  ///   - what: that, in words.
+  /// - Throws: `DataError` that names the rank.
+  public func agree(on digest: String, _ what: String) throws {
+    guard try broadcast(digest) == digest else {
+      throw DataError("rank \(rank): has other \(what) than rank 0; they have to be the same on all machines")
+    }
+  }
+
   /// A value of rank 0, in every process.
   func broadcast<T: Codable>(_ value: T) throws -> T {
     let bytes = try broadcast(rank == 0 ? Array(JSONEncoder().encode(value)) : [])

@@ -10,12 +10,16 @@ public final class SharedResults {
   /// This process's file.
   public let file: ResultsFile
   public let group: any ProcessGroup
+  private let lock: JobLock?
 
   /// Opens the files and takes what an earlier job has left.
   /// - Parameter path: the file of the first process.
   /// - Throws: `DataError` that names the file.
   public init(path: String, group: any ProcessGroup) throws {
     self.group = group
+    lock = group.rank == 0 ? try JobLock("\(path).job", of: path) : nil
+    // Nobody touches a file before the first process knows that the job is the only one.
+    _ = try group.broadcast(true)
     guard group.rank != 0 else {
       file = try ResultsFile(path: path)
       try group.gather([]) { [file] rank, bytes in try SharedResults.take(bytes, from: rank, into: file) }
@@ -53,18 +57,9 @@ public final class SharedResults {
   public func run(
     _ evaluation: Evaluation, isForAll: Bool = false, progress: ((Evaluation.Progress) -> Void)? = nil
   ) throws {
-    struct Job: Codable {
-      var digest: String
-      var pending: [Int]
-    }
-    let own = Job(digest: try evaluation.digest(), pending: evaluation.pending)
-    let job = try group.broadcast(own)
-    guard own.digest == job.digest else {
-      throw DataError(
-        "rank \(group.rank): has another graph, other items or other options than rank 0; files have to be the same on "
-          + "all machines")
-    }
-    try evaluation.run(group.share(job.pending), progress: progress)
+    try group.agree(on: evaluation.digest(), "items, graph or options")
+    let pending = try group.broadcast(evaluation.pending)
+    try evaluation.run(group.share(pending), progress: progress)
     let bad = try group.gather(evaluation.reasons)
     for list in bad { for (place, reason) in list { evaluation.leaveOut(place, reason) } }
     try group.gather(group.rank == 0 ? [] : file.bytes()) { [file] rank, bytes in

@@ -116,7 +116,10 @@ public final class Evaluation {
       let found = try layout.terms(identity, in: store)
       terms[identity] = found
       return found
-    } catch let error as DataError { throw file.map { error.at($0.path) } ?? error }
+    } catch let error as DataError {
+      guard let file, !error.message.hasPrefix(file.path) else { throw error }
+      throw error.at(file.path)
+    }
   }
 
   /// Takes what another process has left in the file.
@@ -295,7 +298,10 @@ public final class Evaluation {
 
   /// Leaves out every item with the images and captions of this one.
   func leaveOut(_ place: Int, _ reason: String) {
-    let identity = identities[place]
+    guard let identity = identities[place] else {
+      reasons[place] = reasons[place] ?? reason
+      return
+    }
     for other in items.indices where identities[other] == identity {
       identities[other] = nil
       reasons[other] = reason

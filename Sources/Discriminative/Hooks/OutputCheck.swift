@@ -14,6 +14,27 @@ public enum OutputCheck {
     try writable((path as NSString).deletingLastPathComponent, for: path)
   }
 
+  /// Refuses an output that would take the place of a file that is still needed, or of another output.
+  /// - Parameters:
+  ///   - outputs: options with their paths; `-` is standard output.
+  ///   - path: what is needed.
+  /// - Throws: `UsageError` that names the option.
+  public static func distinct(_ outputs: [(option: String, path: String?)], from path: String?) throws {
+    func identity(_ path: String) -> String {
+      var status = stat()
+      if stat(path, &status) == 0 { return "\(status.st_dev) \(status.st_ino)" }
+      return URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+    var seen = path.map { [identity($0): "--results"] } ?? [:]
+    for (option, path) in outputs {
+      guard let path, path != "-" else { continue }
+      if let other = seen[identity(path)] {
+        throw UsageError("\(option): \(path) is the file of \(other)")
+      }
+      seen[identity(path)] = option
+    }
+  }
+
   /// - Throws: `DataError` when the folder is not there and could not be made, or is not ours to write in.
   public static func folder(_ path: String) throws {
     var existing = path

@@ -24,7 +24,8 @@ final class Database {
     var opened: OpaquePointer?
     let flags =
       (isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX
-    let code = sqlite3_open_v2(path, &opened, flags, nil)
+    // Some names mean something else to SQLite.
+    let code = sqlite3_open_v2(path.hasPrefix("/") ? path : "./\(path)", &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       let error = Database.error(path, code, opened)
       sqlite3_close_v2(opened)
@@ -37,6 +38,23 @@ final class Database {
   }
 
   deinit { sqlite3_close_v2(handle) }
+
+  /// The whole file as a transaction sees it now.
+  func bytes() throws -> [UInt8] {
+    var size: Int64 = 0
+    guard let start = sqlite3_serialize(handle, "main", &size, 0) else {
+      throw DataError("\(path): does not fit into memory")
+    }
+    defer { sqlite3_free(start) }
+    return Array(UnsafeBufferPointer(start: start, count: Int(size)))
+  }
+
+  /// Leaves one plain file behind, which can be read without writing beside it; where others have it open, the last of
+  /// them does.
+  func settle() {
+    sqlite3_busy_timeout(handle, 0)
+    sqlite3_exec(handle, "PRAGMA journal_mode = DELETE", nil, nil, nil)
+  }
 
   /// Runs statements that give no rows.
   func run(_ sql: String) throws { try check(sqlite3_exec(handle, sql, nil, nil, nil)) }

@@ -35,10 +35,7 @@ final class ItemIdentities {
     let noise = posteriors(item.images.count)
     return ItemIdentity(
       images: try item.images.enumerated().map { place, image in
-        var hash = SHA256()
-        try images.hash(image, into: &hash)
-        if !noise.isEmpty { hash.update(noise[place]) }
-        return String(hash.hex.prefix(32))
+        try ItemIdentities.digest(image, images, noise: noise.isEmpty ? nil : noise[place])
       },
       captions: try item.texts.map { text in
         if let digest = captions[text] { return digest }
@@ -46,6 +43,15 @@ final class ItemIdentities {
         captions[text] = digest
         return digest
       })
+  }
+
+  /// The digest of an image's pixels.
+  /// - Parameter noise: the digest of what its posterior is sampled with; nil for the mean.
+  static func digest(_ image: ImageReference, _ images: ImageSource, noise: String?) throws -> String {
+    var hash = SHA256()
+    try images.hash(image, into: &hash)
+    if let noise { hash.update(noise) }
+    return String(hash.hex.prefix(32))
   }
 
   private static func digest(_ tokenizers: PipelineTokenizers, _ text: String) throws -> String {

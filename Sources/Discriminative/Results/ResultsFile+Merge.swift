@@ -10,6 +10,14 @@ extension ResultsFile {
   /// Adds all that another results file holds.
   /// - Throws: `DataError` when one of the files cannot be used; this one is then as it was.
   public func merge(_ other: String) throws -> Merge {
+    do { return try take(other) } catch let error as DataError {
+      // What SQLite says of both files names the first.
+      guard error.message.hasPrefix(path), !error.message.hasPrefix(other) else { throw error }
+      throw DataError("\(other): cannot be merged: \(error.message)")
+    }
+  }
+
+  private func take(_ other: String) throws -> Merge {
     // Opened by itself first: to attach a file that is not there would make one.
     do {
       let file = try ResultsFile(path: other, isReadOnly: true)

@@ -12,7 +12,10 @@ public final class ResultsFile: @unchecked Sendable {
   /// The connection is one thread's at a time.
   let lock = NSLock()
 
+  private let isReadOnly: Bool
   private var ids: [String: [String: Int64]] = [:]
+
+  deinit { if !isReadOnly { database.settle() } }
 
   /// Tells the file from others whatever it is called.
   var identity: [UInt64] {
@@ -25,6 +28,7 @@ public final class ResultsFile: @unchecked Sendable {
   /// - Throws: `DataError` when the file is something else, of another version or damaged, or cannot be used.
   public init(path: String, isReadOnly: Bool = false) throws {
     self.path = path
+    self.isReadOnly = isReadOnly
     if !isReadOnly { try OutputCheck.file(path) }
     var status = stat()
     if stat(path, &status) == 0 {
@@ -43,11 +47,7 @@ public final class ResultsFile: @unchecked Sendable {
 
   /// The whole file as it is now.
   func bytes() throws -> [UInt8] {
-    try lock.withLock {
-      // What has not been taken over from the log of commits yet.
-      _ = try database.integer("PRAGMA wal_checkpoint(TRUNCATE)")
-      return try MappedFile.withBytes(of: path) { Array($0) }
-    }
+    try lock.withLock { try database.bytes() }
   }
 
   /// What a file knows of a model.
@@ -57,6 +57,9 @@ public final class ResultsFile: @unchecked Sendable {
     /// How many attention heads each layer has; nil where no run has read them.
     public var heads: [Int]?
   }
+
+  /// Layers of a model, and attention heads of a layer, at most.
+  private static let (layerLimit, headLimit) = (4096, 4096)
 
   /// What the file knows of a model, by the digests of its graph and weights; nil when it holds nothing of it.
   public func model(graph: String, weights: String) throws -> Model? {
@@ -71,7 +74,14 @@ public final class ResultsFile: @unchecked Sendable {
           }
           return list
         }
-        return Model(layers: try list(0, of: String.self), heads: try list(1, of: Int.self))
+        let model = Model(layers: try list(0, of: String.self), heads: try list(1, of: Int.self))
+        guard (model.layers ?? []).count <= ResultsFile.layerLimit,
+          model.heads.map({ heads in
+            heads.count == model.layers?.count
+              && heads.allSatisfy { (1...ResultsFile.headLimit).contains($0) }
+          }) ?? true
+        else { throw DataError("\(path): a damaged results file: layers and heads of a model") }
+        return model
       }
     }
   }
@@ -243,6 +253,7 @@ final class StoredTerms: TermStore {
     rows[step] = try database.prepare("SELECT id FROM levels WHERE timestep = ? AND noise = ?").first(
       .integer(Int64(level.timestep)), .text(level.noise)
     ) { $0.integer(0) }
-    return rows[step]!
+    guard let row = rows[step] else { throw DataError("\(file.path): a damaged results file") }
+    return row
   }
 }

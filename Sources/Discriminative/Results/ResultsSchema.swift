@@ -24,28 +24,44 @@ enum ResultsSchema {
       captions TEXT NOT NULL, PRIMARY KEY (run, place)) WITHOUT ROWID;
     """
 
+  private static let names = [
+    "models", "images", "captions", "levels", "quantities", "terms", "runs", "items",
+  ]
+
   /// Makes the tables of a new file, or checks that a file has them.
   /// - Throws: `DataError` that names the file when it is something else or of another version.
   static func prepare(_ database: Database, isReadOnly: Bool) throws {
-    func isOurs() throws -> Bool {
-      let id = try database.integer("PRAGMA application_id")
-      guard id == applicationID else { return false }
-      let found = try database.integer("PRAGMA user_version") ?? 0
-      guard found == version else {
-        throw DataError("\(database.path): version \(found) of results is not known")
-      }
-      return true
-    }
-    if try isOurs() { return }
-    let isEmpty = try database.integer("SELECT count(*) FROM sqlite_schema") == 0
-    guard !isReadOnly, isEmpty, try database.integer("PRAGMA application_id") == 0 else {
-      throw DataError("\(database.path): not a results file of dsd eval")
-    }
+    if try isOurs(database) { return }
+    let foreign = DataError("\(database.path): not a results file of dsd eval")
+    guard !isReadOnly else { throw foreign }
     try database.transaction {
       // Another process may have been faster.
-      guard try !isOurs() else { return }
+      if try isOurs(database) { return }
+      guard try database.integer("SELECT count(*) FROM sqlite_schema") == 0,
+        try database.integer("PRAGMA application_id") == 0
+      else { throw foreign }
       try database.run(tables)
       try database.run("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
     }
+  }
+
+  /// Whether a file is a results file, with the tables that it has to have and nothing that acts by itself.
+  private static func isOurs(_ database: Database) throws -> Bool {
+    guard try database.integer("PRAGMA application_id") == applicationID else { return false }
+    let found = try database.integer("PRAGMA user_version") ?? 0
+    guard found == version else {
+      throw DataError("\(database.path): version \(found) of results is not known")
+    }
+    let list = names.map { "'\($0)'" }.joined(separator: ", ")
+    let tables = try database.integer(
+      "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name IN (\(list))")
+    let others = try database.integer(
+      "SELECT count(*) FROM sqlite_schema WHERE type IN ('view', 'trigger') OR type = 'table' AND rootpage = 0"
+    )
+    guard tables == Int64(names.count), others == 0 else {
+      throw DataError(
+        "\(database.path): a damaged results file: its tables are not those of version \(version)")
+    }
+    return true
   }
 }

@@ -171,6 +171,7 @@ private struct StoredItem: Encodable {
       wordings > 0, item.texts.count % wordings == 0
     else { throw DataError("wordings are missing") }
     item.wordings = wordings
+    guard item.right.allSatisfy({ $0.text < item.captions }) else { throw DataError("right: out of range") }
     return item
   }
 }

@@ -14,6 +14,18 @@ public struct StoredEvaluation {
   public let answered: [(item: EvaluationItem, terms: MatchingTerms)]
   /// Items whose terms are not all there.
   public let unanswered: Int
+  /// What of the run could not be taken over, such as heads whose files are gone.
+  public let notes: [String]
+  private let identities: [ItemIdentity]
+
+  /// What an answered item's image is found by.
+  public func imageDigest(item: Int, image: Int) -> String { identities[item].images[image] }
+
+  /// Whether a source has the image that was scored.
+  /// - Throws: `DataError` when it cannot be read.
+  public func isSame(_ image: ImageReference, _ digest: String, _ source: ImageSource) throws -> Bool {
+    try ItemIdentities.digest(image, source, noise: nil) == digest
+  }
 
   /// What to make of a run's terms; nil leaves it as the run had it.
   public struct Changes {
@@ -51,7 +63,6 @@ public struct StoredEvaluation {
     var options = EvaluationOptions()
     options.variants = try changes.variants ?? about.variants.map { try NormalizedVariant($0) }
     options.layers = changes.layers ?? about.layers.map { ($0.name, LayerSelection($0.selection)) }
-    options.heads = try changes.heads ?? about.origin.heads.map { try Head($0) }
     options.matching.terms = changes.terms ?? MatchingOptions.Terms(rawValue: about.score)
     options.matching.officialCompat = about.officialCompat
     var levels = about.levels
@@ -65,6 +76,22 @@ public struct StoredEvaluation {
       levels = levels.filter { wanted.contains($0.timestep) }
     }
     options.matching.timesteps = levels.map(\.timestep)
+    var notes: [String] = []
+    if let heads = changes.heads {
+      options.heads = heads
+    } else {
+      // Those of the run where they are there and fit what is asked now.
+      let names = try file.model(graph: about.graph, weights: about.weights)?.layers ?? []
+      for text in about.origin.heads {
+        do {
+          var own = options
+          own.heads = [try Head(text)]
+          _ = try own.choices(layers: names, timesteps: levels.map(\.timestep))
+          options.heads += own.heads
+        } catch let error as DataError { notes.append("head \(text) is left out: \(error.message)") }
+      }
+    }
+    self.notes = notes
     self.options = options
     timesteps = levels.map(\.timestep)
     guard options.values.isEmpty else { throw DataError("a head reads values that no file of results keeps") }
@@ -82,6 +109,7 @@ public struct StoredEvaluation {
       graph: about.graph, weights: about.weights,
       levels: levels.map { NoiseLevel(timestep: $0.timestep, noise: $0.noise) })
     var answered: [(item: EvaluationItem, terms: MatchingTerms)] = []
+    var identities: [ItemIdentity] = []
     var items = try file.items(of: run)
     if let tasks = changes.tasks {
       items = items.filter { tasks.contains($0.item.task) || $0.item.category.map(tasks.contains) ?? false }
@@ -90,8 +118,10 @@ public struct StoredEvaluation {
     for (item, identity) in items {
       guard let found = try layout.terms(identity, in: terms) else { continue }
       answered.append((item, found))
+      identities.append(identity)
     }
     self.answered = answered
+    self.identities = identities
     unanswered = items.count - answered.count
     guard !answered.isEmpty else {
       throw DataError(

@@ -7,6 +7,9 @@ struct TermLayout {
   /// The digest of the empty caption.
   let empty: String
 
+  /// Numbers of one quantity of an item, at most.
+  private static let limit = 1 << 28
+
   /// One pass of an item: the image, or the latent of zeros behind the last, and the caption, or the empty one.
   struct Pass: Hashable {
     let image, text, step: Int
@@ -97,6 +100,9 @@ struct TermLayout {
   func terms(_ item: ItemIdentity, in store: any TermStore) throws -> MatchingTerms? {
     var known = PairReader(store)
     let (images, texts) = (item.images.count, item.captions.count)
+    guard steps * max(layers, heads, 1) <= TermLayout.limit / max(images * (texts + 1), 1) else {
+      throw DataError("an item of \(images) images, \(texts) captions and \(steps) noise levels is too large")
+    }
     var result = MatchingTerms(images: images, texts: texts, timesteps: steps, layers: layers)
     var isComplete = true
     func grid(_ extents: [Int], _ row: (Int, Int, Int) throws -> [Double]?) throws -> TermGrid {

@@ -157,6 +157,85 @@ import Testing
     #expect(errors > 20)
   }
 
+  /// Files that were made by hand: an error, never a fault, however odd what they hold.
+  @Test func handmade() throws {
+    let folder = try Fixtures.scratch()
+    func file(_ name: String, _ sql: String) throws -> String {
+      let path = "\(folder)/\(name).sqlite"
+      do { try store(path).append([record("a", "b", 0, .error, [1])]) }
+      try Database(path: path).run(sql)
+      return path
+    }
+    for (name, sql) in [
+      ("view", "DROP TABLE runs; CREATE VIEW runs AS SELECT 1 AS id, 'x' AS digest, 'y' AS about"),
+      ("trigger", "CREATE TRIGGER t BEFORE INSERT ON levels BEGIN SELECT RAISE(IGNORE); END"),
+      ("table", "DROP TABLE terms"),
+    ] {
+      let path = try file(name, sql)
+      let error = #expect(throws: DataError.self) { _ = try ResultsFile(path: path, isReadOnly: true) }
+      #expect(error?.message.hasPrefix("\(path): a damaged results file: its tables") == true)
+      #expect(throws: DataError.self) { _ = try ResultsFile(path: "\(folder)/whole.sqlite").merge(path) }
+    }
+    for (number, heads) in [
+      "[9223372036854775807]", "[-5]", "[4000000000000]", "[1,2]", "[]", "{}", "[null]",
+    ].enumerated() {
+      let path = try file("heads-\(number)", "UPDATE models SET layers = '[\"x\"]', heads = '\(heads)'")
+      #expect(throws: DataError.self, "\(heads)") {
+        _ = try ResultsFile(path: path, isReadOnly: true).model(graph: "g", weights: "w")
+      }
+    }
+    // A value of half a number.
+    let half = try file("half", "UPDATE terms SET value = x'0102'")
+    #expect(throws: DataError("\(half): a damaged results file")) {
+      _ = try store(half).terms(image: "a", caption: "b")
+    }
+    // A right pair among wordings that is none of the captions.
+    let pair = try file(
+      "pair",
+      """
+      INSERT INTO runs VALUES (1, 'd', '{"origin":{"version":"","graph":"","adapters":[],"heads":[],"dataset":"","items":"",
+      "images":""},"graph":"g","weights":"w","levels":[],"latent":"mean","score":"both","official_compat":false,
+      "variants":[],"layers":[],"empty_caption":"","bad":[]}');
+      INSERT INTO items VALUES (1, 0, '{"id":"i","task":"t","images":["a"],"texts":["b","c"],"right":[[0,1]],"wordings":2}',
+      '1', '2,3');
+      """)
+    let odd = try ResultsFile(path: pair, isReadOnly: true)
+    #expect(throws: DataError.self) { _ = try odd.items(of: odd.runs()[0]) }
+    // What SQLite takes for something else is a file here.
+    #expect(throws: DataError(":none: No such file or directory")) {
+      _ = try ResultsFile(path: ":none", isReadOnly: true)
+    }
+  }
+
+  /// One job at a time; one that is refused takes nothing away from the other.
+  @Test func jobLock() throws {
+    let path = try Fixtures.scratch() + "/r.job"
+    do {
+      let first = try JobLock(path, of: "r")
+      for _ in 0..<2 {
+        #expect(throws: DataError("r: another job of mpirun fills it")) { _ = try JobLock(path, of: "r") }
+        #expect(FileManager.default.fileExists(atPath: path))
+      }
+      withExtendedLifetime(first) {}
+    }
+    #expect(!FileManager.default.fileExists(atPath: path))
+    _ = try JobLock(path, of: "r")
+  }
+
+  /// A finished file is one file, which can be read where nothing can be written.
+  @Test func oneFile() throws {
+    let folder = try Fixtures.scratch()
+    let path = "\(folder)/r.sqlite"
+    do { try store(path).append([record("a", "b", 0, .error, [1])]) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["r.sqlite"])
+    do {
+      let file = try ResultsFile(path: path, isReadOnly: true)
+      #expect(
+        try file.terms(graph: "g", weights: "w", levels: levels).terms(image: "a", caption: "b").count == 1)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["r.sqlite"])
+  }
+
   /// Files put together hold what each of them held, and a second time nothing more.
   @Test func merge() throws {
     let folder = try Fixtures.scratch()
