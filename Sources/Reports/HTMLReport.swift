@@ -7,12 +7,12 @@ public struct HTMLReport {
   public struct Pictures {
     /// The bytes of a PNG file for an image of an item and what it is found by; nil where it is not to be had.
     public var image: (ImageReference, String) -> [UInt8]?
-    /// For an item, PNG files with what the words of its right captions look at, each with a label.
-    public var maps: (EvaluationItem) throws -> [(label: String, png: [UInt8])]
+    /// For an item and what its images are found by, PNG files with what the words of its right captions look at, each with a label.
+    public var maps: (EvaluationItem, [String]) throws -> [(label: String, png: [UInt8])]
 
     public init(
       image: @escaping (ImageReference, String) -> [UInt8]?,
-      maps: @escaping (EvaluationItem) throws -> [(label: String, png: [UInt8])] = { _ in [] }
+      maps: @escaping (EvaluationItem, [String]) throws -> [(label: String, png: [UInt8])] = { _, _ in [] }
     ) {
       self.image = image
       self.maps = maps
@@ -229,7 +229,7 @@ public struct HTMLReport {
       return "<tr><td>\(item.texts[text])</td>\(cells)</tr>"
     }
     let left = max(item.images.count, item.texts.count) - HTMLReport.sideLimit
-    let maps = try pictures.maps(item).map { map -> HTML in
+    let maps = try pictures.maps(item, answer.images).map { map -> HTML in
       "<div class=\"maps\"><img alt=\"\(map.label)\" src=\"\(HTMLReport.uri(map.png))\"></div>"
     }
     return """

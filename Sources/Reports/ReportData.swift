@@ -169,7 +169,7 @@ public struct ReportData {
       let row = captionScores(answer.item, answer.scores)[0]
       // As answers are counted: a tie is for the wrong one, and so is what is not a number.
       let right = answer.item.right[0].text
-      let wrong = row.indices.filter { $0 != right }.max { !(row[$0] >= row[$1]) }!
+      let wrong = row.indices.filter { $0 != right }.max { row[$0] < row[$1] || row[$0].isNaN }!
       let best =
         wrong != right && row.indices.allSatisfy { $0 == right || row[right] > row[$0] } ? right : wrong
       counts[places[own[right]]!][places[own[best]]!] += 1

@@ -19,6 +19,8 @@ struct MergeCommand: ParsableCommand {
   var output: String
 
   func run() throws {
+    // A pattern such as FILE.rank-* finds these too; they belong to the file of their name.
+    let files = files.filter { !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
     // All of them, before anything is written.
     for file in files { _ = try ResultsFile(path: file, isReadOnly: true) }
     let results = try ResultsFile(path: output)

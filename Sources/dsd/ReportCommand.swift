@@ -87,18 +87,11 @@ struct ReportCommand: ParsableCommand {
       "The pipeline's graph file, to draw what the words of shown items look at.", valueName: "file"))
   var graph: String?
 
-  @Option(help: ArgumentHelp("Attach an adapter to it (may be given several times).", valueName: "file"))
-  var adapter: [String] = []
-
-  @Option(help: "Threads to compute with (default: one for each core).")
-  var threads: Int?
+  @OptionGroup(title: "Graph") var arguments: GraphArguments
 
   func validate() throws {
     if !(0...1000).contains(items) { throw ValidationError("--items: \(items) is not between 0 and 1000") }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: \(threads) is not between 1 and 1024")
-    }
-    if graph == nil, !adapter.isEmpty { throw ValidationError("--adapter: needs --graph") }
+    if graph == nil, !arguments.adapter.isEmpty { throw ValidationError("--adapter: needs --graph") }
     if format != .html, graph != nil { throw ValidationError("--graph: only --format html has pictures") }
     _ = try parsedTimesteps()
   }
@@ -222,9 +215,14 @@ struct ReportCommand: ParsableCommand {
     var pictures = HTMLReport.Pictures(image: picture)
     if let graph, let source {
       let drawer = try WordMapDrawer(
-        try LoadedGraph(path: graph, adapters: adapter), evaluation.run.description,
-        threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, scratch: scratch)
-      pictures.maps = { try drawer.sheets(of: $0, source) }
+        try arguments.load(graph), evaluation.run.description, threads: arguments.threadCount,
+        scratch: scratch)
+      pictures.maps = { [images] item, digests in
+        let own = try item.right.map(\.image).filter { image in
+          try images != nil || evaluation.isSame(item.images[image], digests[image], source)
+        }
+        return try drawer.sheets(of: item, images: Set(own), source)
+      }
     }
     let name = (origin.items as NSString).lastPathComponent
     let title =
@@ -268,7 +266,7 @@ private final class WordMapDrawer {
     let digests = try loaded.digests()
     guard digests["graph"] == run.graph, digests["weights"] == run.weights else {
       throw DataError(
-        "--graph: \(loaded.path) is not the model of the run, or has other adapters; that was \(run.origin.graph)"
+        "--graph: \(loaded.path) is not the model of the run, or has other adapters, weights or precision; that was \(run.origin.graph)"
           + (run.origin.adapters.isEmpty
             ? "" : " with --adapter \(run.origin.adapters.joined(separator: ", "))"))
     }
@@ -284,21 +282,24 @@ private final class WordMapDrawer {
       loaded.graph, tokenizers, options, hooks: [hook], pool: ThreadPool(threads: threads))
   }
 
-  func sheets(of item: EvaluationItem, _ source: ImageSource) throws -> [(label: String, png: [UInt8])] {
+  func sheets(of item: EvaluationItem, images: Set<Int>, _ source: ImageSource) throws -> [(
+    label: String, png: [UInt8]
+  )] {
     let size = setup.description.imageSize
     var seen: Set<Int> = []
-    return try item.right.filter { seen.insert($0.image).inserted }.prefix(2).enumerated().map {
-      place, pair in
-      let image = try source.image(item.images[pair.image])
-      let text = item.texts[pair.text * item.wordings]
-      let job = try MatchingJob(setup, imageNames: [item.images[pair.image].path], texts: [text]) { _ in
-        image.tensor(width: size, height: size)
+    return try item.right.filter { images.contains($0.image) && seen.insert($0.image).inserted }.prefix(2)
+      .enumerated().map {
+        place, pair in
+        let image = try source.image(item.images[pair.image])
+        let text = item.texts[pair.text * item.wordings]
+        let job = try MatchingJob(setup, imageNames: [item.images[pair.image].path], texts: [text]) { _ in
+          image.tensor(width: size, height: size)
+        }
+        _ = try job.run()
+        var files = WordMapFiles(folder: scratch)
+        files.size = 128
+        let paths = try files.write(hook.maps(image: 0, text: 0), image: place, text: 0, photo: image)
+        return ("what each word of “\(text)” looks at", try MappedFile.withBytes(of: paths[0]) { Array($0) })
       }
-      _ = try job.run()
-      var files = WordMapFiles(folder: scratch)
-      files.size = 128
-      let paths = try files.write(hook.maps(image: 0, text: 0), image: place, text: 0, photo: image)
-      return ("what each word of “\(text)” looks at", try MappedFile.withBytes(of: paths[0]) { Array($0) })
-    }
   }
 }

@@ -9,6 +9,7 @@ relative difference above 1e-4 in any step's loss, or above 1e-4 of the peak in 
 import argparse
 import json
 import pathlib
+import sqlite3
 import subprocess
 import tempfile
 
@@ -71,29 +72,42 @@ def main():
     parser.add_argument("--loss", choices=["hinge", "cross-entropy"], default="hinge")
     arguments = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp())
+    cache, common = folder / "cache.sqlite", ["--samples", "2"]
+    # Tells which image and caption of an item is which in the cache.
+    subprocess.run(
+        [arguments.bin / "dsd", "eval", arguments.graph, "--items", arguments.items, "--results", cache, "--variants",
+         "logsumexp", "--layers", "all", *common], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(
         [arguments.bin / "dsd", "train", arguments.graph, "--items", arguments.items, "--method",
-         "head:layer-weights", "-o", folder / "head.pb", "--cache", folder / "cache.jsonl", "--log",
+         "head:layer-weights", "-o", folder / "head.pb", "--cache", cache, "--log",
          folder / "log.jsonl", "--steps", str(STEPS), "--batch", str(BATCH), "--lr", str(RATE), "--schedule",
-         "cosine", "--warmup", str(WARMUP), "--margin", str(MARGIN), "--loss", arguments.loss, "--samples", "2",
+         "cosine", "--warmup", str(WARMUP), "--margin", str(MARGIN), "--loss", arguments.loss, *common,
          "--run-seed", "5"], check=True)
-    lines = [json.loads(line) for line in (folder / "cache.jsonl").read_text().splitlines()]
-    terms = {line["id"]: line for line in lines[1:]}
+    database = sqlite3.connect(cache)
+    about = json.loads(database.execute("SELECT about FROM runs").fetchone()[0])
+    items = {
+        json.loads(item)["id"]: (images.split(","), captions.split(","))
+        for item, images, captions in database.execute("SELECT item, images, captions FROM items")}
+    terms = {
+        (*key, name): torch.frombuffer(bytearray(value), dtype=torch.float64) for *key, name, value in database.execute(
+            "SELECT i.digest, c.digest, l.timestep, q.name, value FROM terms JOIN images i ON i.id = image "
+            "JOIN captions c ON c.id = caption JOIN levels l ON l.id = level JOIN quantities q ON q.id = quantity")}
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     rows = list(examples(json.loads(line) for line in arguments.items.read_text().splitlines()))
 
-    layers, timesteps = len(lines[0]["layers"]), len(lines[0]["timesteps"])
+    steps = [level["timestep"] for level in about["levels"]]
+    layers = len(json.loads(database.execute("SELECT layers FROM models").fetchone()[0]))
+    timesteps = len(steps)
     weight = torch.nn.Parameter(torch.ones(timesteps, layers))
     bias_weight = torch.nn.Parameter(torch.ones(timesteps))
     optimizer = torch.optim.AdamW([weight, bias_weight], lr=RATE, weight_decay=0.01, foreach=False)
     schedule = get_cosine_schedule_with_warmup(optimizer, WARMUP, STEPS)
 
     def score(identifier, image, text):
-        line = terms[identifier]
-        attention = torch.tensor(line["attention"]["logsumexp"][image][text], dtype=torch.float32)
-        error = line["error"][image]
-        bias = torch.tensor(
-            [error[-1][t] - error[text][t] for t in range(timesteps)], dtype=torch.float32)
+        images, captions = items[identifier]
+        kept = lambda caption, name: torch.stack([terms[images[image], caption, t, name] for t in steps]).float()
+        attention = kept(captions[text], "attention logsumexp")
+        bias = (kept(about["empty_caption"], "error") - kept(captions[text], "error"))[:, 0]
         return ((attention * weight).mean(1) + bias * bias_weight).mean()
 
     orders, worst = {}, 0.0

@@ -72,7 +72,10 @@ public final class SharedResults {
     if group.rank == 0 || isForAll { try evaluation.recallAll() }
     // Not before the first process has everything.
     _ = try group.broadcast(true)
-    if group.rank != 0 { SharedResults.remove(file.path) }
+    if group.rank != 0 {
+      file.discard()
+      SharedResults.remove(file.path)
+    }
   }
 
   private static func take(_ bytes: [UInt8], from rank: Int, into file: ResultsFile) throws {

@@ -27,7 +27,10 @@ public enum OutputCheck {
     }
     var seen = path.map { [identity($0): "--results"] } ?? [:]
     for (option, path) in outputs {
-      guard let path, path != "-" else { continue }
+      // Devices and pipes take whatever comes.
+      guard let path, path != "-", !FileManager.default.fileExists(atPath: path) || isRegular(path) else {
+        continue
+      }
       if let other = seen[identity(path)] {
         throw UsageError("\(option): \(path) is the file of \(other)")
       }

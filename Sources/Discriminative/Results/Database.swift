@@ -24,8 +24,7 @@ final class Database {
     var opened: OpaquePointer?
     let flags =
       (isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX
-    // Some names mean something else to SQLite.
-    let code = sqlite3_open_v2(path.hasPrefix("/") ? path : "./\(path)", &opened, flags, nil)
+    let code = sqlite3_open_v2(Database.plain(path), &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       let error = Database.error(path, code, opened)
       sqlite3_close_v2(opened)
@@ -39,15 +38,8 @@ final class Database {
 
   deinit { sqlite3_close_v2(handle) }
 
-  /// The whole file as a transaction sees it now.
-  func bytes() throws -> [UInt8] {
-    var size: Int64 = 0
-    guard let start = sqlite3_serialize(handle, "main", &size, 0) else {
-      throw DataError("\(path): does not fit into memory")
-    }
-    defer { sqlite3_free(start) }
-    return Array(UnsafeBufferPointer(start: start, count: Int(size)))
-  }
+  /// The path so that SQLite takes it for nothing but a file.
+  static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./\(path)" }
 
   /// Leaves one plain file behind, which can be read without writing beside it; where others have it open, the last of
   /// them does.

@@ -24,7 +24,7 @@ extension ResultsFile {
       guard file.identity != identity else { throw DataError("\(other): is \(path) itself") }
     }
     return try lock.withLock {
-      try database.prepare("ATTACH DATABASE ? AS other").run(.text(other))
+      try database.prepare("ATTACH DATABASE ? AS other").run(.text(Database.plain(other)))
       defer { try? database.run("DETACH DATABASE other") }
       return try database.transaction {
         try database.run(

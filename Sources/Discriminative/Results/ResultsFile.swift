@@ -12,10 +12,14 @@ public final class ResultsFile: @unchecked Sendable {
   /// The connection is one thread's at a time.
   let lock = NSLock()
 
-  private let isReadOnly: Bool
+  /// Whether the file was opened for writing, is one of results, and is still wanted.
+  private var settles = false
   private var ids: [String: [String: Int64]] = [:]
 
-  deinit { if !isReadOnly { database.settle() } }
+  deinit { if settles { database.settle() } }
+
+  /// Tells that the file is not wanted any more: another one may have its name by now.
+  func discard() { settles = false }
 
   /// Tells the file from others whatever it is called.
   var identity: [UInt64] {
@@ -28,7 +32,6 @@ public final class ResultsFile: @unchecked Sendable {
   /// - Throws: `DataError` when the file is something else, of another version or damaged, or cannot be used.
   public init(path: String, isReadOnly: Bool = false) throws {
     self.path = path
-    self.isReadOnly = isReadOnly
     if !isReadOnly { try OutputCheck.file(path) }
     var status = stat()
     if stat(path, &status) == 0 {
@@ -42,12 +45,18 @@ public final class ResultsFile: @unchecked Sendable {
     if !isReadOnly {
       // A commit is the system's at once, so that a killed process loses nothing, and on the disk in time.
       try database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+      settles = true
     }
   }
 
   /// The whole file as it is now.
   func bytes() throws -> [UInt8] {
-    try lock.withLock { try database.bytes() }
+    // SQLite's own copy in memory ends at 2 GiB.
+    let copy = "\(path).copy-\(getpid())"
+    defer { unlink(copy) }
+    unlink(copy)
+    try lock.withLock { try database.prepare("VACUUM INTO ?").run(.text(Database.plain(copy))) }
+    return try MappedFile.withBytes(of: copy) { Array($0) }
   }
 
   /// What a file knows of a model.

@@ -33,13 +33,17 @@ enum ResultsSchema {
   static func prepare(_ database: Database, isReadOnly: Bool) throws {
     if try isOurs(database) { return }
     let foreign = DataError("\(database.path): not a results file of dsd eval")
+    func isEmpty() throws -> Bool {
+      try database.integer("SELECT count(*) FROM sqlite_schema") == 0
+        && database.integer("PRAGMA application_id") == 0
+    }
     guard !isReadOnly else { throw foreign }
+    // Before a transaction, which would wait for whoever is at work on somebody else's file.
+    guard try isEmpty() || isOurs(database) else { throw foreign }
     try database.transaction {
       // Another process may have been faster.
       if try isOurs(database) { return }
-      guard try database.integer("SELECT count(*) FROM sqlite_schema") == 0,
-        try database.integer("PRAGMA application_id") == 0
-      else { throw foreign }
+      guard try isEmpty() else { throw foreign }
       try database.run(tables)
       try database.run("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
     }

@@ -99,6 +99,7 @@ import Testing
     // Another program's database, and one of a version to come.
     for (name, sql, message) in [
       ("other", "CREATE TABLE t (x)", "not a results file of dsd eval"),
+      ("log", "PRAGMA journal_mode = WAL; CREATE TABLE t (x)", "not a results file of dsd eval"),
       (
         "later", "PRAGMA application_id = 0x64736431; PRAGMA user_version = 2",
         "version 2 of results is not known"
