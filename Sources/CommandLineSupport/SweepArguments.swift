@@ -33,13 +33,13 @@ public struct SweepArguments: ParsableArguments {
     if !(0...1e6).contains(holdMemory) {
       throw ValidationError("--hold-memory: \(holdMemory) is not a size in GB")
     }
-    _ = try parsedTimesteps()
+    _ = try SweepArguments.timesteps(timesteps)
   }
 
-  private func parsedTimesteps() throws -> [Int]? {
-    guard let timesteps else { return nil }
-    let parts = timesteps.split(separator: ",", omittingEmptySubsequences: false)
-    return try parts.map { part in
+  /// Noise levels separated by commas; nil for none.
+  /// - Throws: `ValidationError` that names what is no number.
+  public static func timesteps(_ text: String?) throws -> [Int]? {
+    try text?.split(separator: ",", omittingEmptySubsequences: false).map { part in
       guard let value = Int(part) else {
         throw ValidationError("--timesteps: '\(part)' is not a number")
       }
@@ -51,7 +51,7 @@ public struct SweepArguments: ParsableArguments {
   /// - Throws: `DataError` when the noise cannot be read.
   public func options() throws -> MatchingOptions {
     var options = MatchingOptions()
-    options.timesteps = try parsedTimesteps()
+    options.timesteps = try SweepArguments.timesteps(timesteps)
     options.samples = samples
     options.seed = seed
     if let noise { options.noise = try NPYFile.read(path: noise) }

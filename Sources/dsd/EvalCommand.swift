@@ -165,12 +165,7 @@ struct EvalCommand: ParsableCommand {
     var options = EvaluationOptions()
     options.matching = try sweep.options()
     options.matching.batch = batch.captionsAtOnce
-    options.variants = []
-    for text in variants.split(separator: ",", omittingEmptySubsequences: false) {
-      var variant = try NormalizedVariant(String(text))
-      if variant.normalize == .none { variant.normalize = normalize }
-      if !options.variants.contains(variant) { options.variants.append(variant) }
-    }
+    options.variants = try NormalizedVariant.list(variants, normalize: normalize)
     if !layers.isEmpty { options.layers = layers.map { ($0, LayerSelection($0)) } }
     options.heads = try head.map { try Head($0) }
     options.threads = arguments.threadCount

@@ -93,14 +93,7 @@ struct ReportCommand: ParsableCommand {
     if !(0...1000).contains(items) { throw ValidationError("--items: \(items) is not between 0 and 1000") }
     if graph == nil, !arguments.adapter.isEmpty { throw ValidationError("--adapter: needs --graph") }
     if format != .html, graph != nil { throw ValidationError("--graph: only --format html has pictures") }
-    _ = try parsedTimesteps()
-  }
-
-  private func parsedTimesteps() throws -> [Int]? {
-    try timesteps?.split(separator: ",", omittingEmptySubsequences: false).map { part in
-      guard let value = Int(part) else { throw ValidationError("--timesteps: '\(part)' is not a number") }
-      return value
-    }
+    _ = try SweepArguments.timesteps(timesteps)
   }
 
   func run() throws {
@@ -150,18 +143,14 @@ struct ReportCommand: ParsableCommand {
   private func changes() throws -> StoredEvaluation.Changes {
     var changes = StoredEvaluation.Changes()
     if let variants {
-      changes.variants = try variants.split(separator: ",", omittingEmptySubsequences: false).map {
-        var variant = try NormalizedVariant(String($0))
-        if variant.normalize == .none { variant.normalize = normalize }
-        return variant
-      }
+      changes.variants = try NormalizedVariant.list(variants, normalize: normalize)
     } else if normalize != .none {
       throw UsageError("--normalize: goes with --variants")
     }
     if !layers.isEmpty { changes.layers = layers.map { ($0, LayerSelection($0)) } }
     if !head.isEmpty { changes.heads = head == ["none"] ? [] : try head.map { try Head($0) } }
     changes.terms = score
-    changes.timesteps = try parsedTimesteps()
+    changes.timesteps = try SweepArguments.timesteps(timesteps)
     changes.tasks = tasks?.split(separator: ",").map(String.init)
     return changes
   }

@@ -51,6 +51,17 @@ public struct NormalizedVariant: Sendable, Hashable, CustomStringConvertible {
     self.init(variant, normalize)
   }
 
+  /// Variants separated by commas, each once.
+  /// - Parameter normalize: what those without a normalization of their own are told relative to.
+  /// - Throws: `UsageError` that tells what there is.
+  public static func list(_ text: String, normalize: Normalization) throws -> [NormalizedVariant] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).reduce(into: []) { list, part in
+      var variant = try NormalizedVariant(String(part))
+      if variant.normalize == .none { variant.normalize = normalize }
+      if !list.contains(variant) { list.append(variant) }
+    }
+  }
+
   public var description: String {
     normalize == .none ? variant.description : "\(variant)/\(normalize.rawValue)"
   }
