@@ -5,10 +5,11 @@ BUILD = $(SWIFT) build -c release
 SAMPLE = Graphs/sample
 APT_PACKAGES = libopenblas-dev libprotobuf-c-dev libpng-dev libjpeg62-turbo-dev libsqlite3-dev pkg-config
 
-# For the tests alone: processes of mpirun.
+# For the tests alone: processes of mpirun, and a browser that a script drives.
 TEST_PACKAGES = openmpi-bin
+BROWSER_PACKAGES = chromium chromium-driver python3
 
-.PHONY: demo test build bench format deps proto clean
+.PHONY: demo test test-playground build bench format deps proto clean
 
 ## Score the sample photograph against captions, through the whole pipeline.
 demo: build
@@ -23,6 +24,12 @@ build: deps
 test: deps
 	@./Tools/install-deps.sh $(TEST_PACKAGES)
 	$(SWIFT) test -c release -Xswiftc -enable-testing
+
+## Drive the page of `dsd serve` in headless Chromium, with the programs that `make build` or `make test` has made.
+test-playground:
+	@./Tools/install-deps.sh $(BROWSER_PACKAGES)
+	@[ -x .build/release/dsd ] && [ -z "$$(find Sources Package.swift -newer .build/release/dsd)" ] || $(MAKE) build
+	python3 Tools/playground/check.py
 
 ## Time the operators that matter, and a UNet pass beside ONNX Runtime and OpenVINO (needs Python packages, see Tools/bench).
 bench: build

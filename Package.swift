@@ -30,6 +30,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
     .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
   ],
   targets: [
     // MARK: Libraries of the system
@@ -57,7 +58,7 @@ let package = Package(
     .target(name: "Operators", dependencies: ir + ["COpenBLAS", "CKernels"]),
     .target(name: "Interpreter", dependencies: ir),
     .target(name: "Rewrites", dependencies: ir + ["CKernels"]),
-    .target(name: "Diffusion", dependencies: ir + ["ONNXWire", "Operators", "CImageCodecs"]),
+    .target(name: "Diffusion", dependencies: ir + ["ONNXWire", "CImageCodecs"]),
     .target(
       name: "Discriminative",
       dependencies: ir + [
@@ -69,8 +70,17 @@ let package = Package(
     .executableTarget(name: "dsd-run", dependencies: library + ["CommandLineSupport", argumentParser]),
     .target(name: "MPIProcessGroup", dependencies: library + ["CMPI"]),
     .target(name: "Reports", dependencies: library),
+    .target(
+      name: "Playground",
+      dependencies: library + [
+        .product(name: "FlyingFox", package: "FlyingFox"),
+        .product(name: "FlyingSocks", package: "FlyingFox"),
+      ]),
     .executableTarget(
-      name: "dsd", dependencies: library + ["CommandLineSupport", "MPIProcessGroup", "Reports", argumentParser]),
+      name: "dsd",
+      dependencies: library + [
+        "CommandLineSupport", "MPIProcessGroup", "Playground", "Reports", argumentParser,
+      ]),
     .executableTarget(
       name: "dsd-conformance", dependencies: library + ["CommandLineSupport", argumentParser]),
     .executableTarget(name: "QueryNormHook", dependencies: library, path: "Examples/QueryNormHook"),
@@ -79,7 +89,8 @@ let package = Package(
 
     // MARK: Tests
     .target(
-      name: "TestSupport", dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites", "CSQLite"],
+      name: "TestSupport",
+      dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites", "CSQLite"],
       path: "Tests/TestSupport"),
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
     .testTarget(name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"]),
@@ -96,7 +107,10 @@ let package = Package(
     .testTarget(name: "HostileFileTests", dependencies: ["TensorCore", "FuzzTargets", "TestSupport"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: library + ["dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "MPIProcessGroup", "TestSupport"]),
+      dependencies: library + [
+        "dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "MPIProcessGroup", "Playground",
+        "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -104,7 +104,7 @@ static void read_rows(j_decompress_ptr jpeg, cimage_result *result) {
   }
 }
 
-int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result) {
+int cimage_decode_jpeg(const uint8_t *bytes, size_t count, uint32_t max_side, cimage_result *result) {
   memset(result, 0, sizeof *result);
   struct jpeg_decompress_struct jpeg;
   memset(&jpeg, 0, sizeof jpeg);
@@ -143,7 +143,9 @@ int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result
     case 4: jpeg.out_color_space = JCS_CMYK; break;
     default: refuse(&jpeg, "neither grey, RGB nor CMYK");
   }
-  if (!cimage_allocate(result, jpeg.image_width, jpeg.image_height, count)) longjmp(errors.escape, 1);
+  if (!cimage_allocate(result, jpeg.image_width, jpeg.image_height, count, max_side)) {
+    longjmp(errors.escape, 1);
+  }
   jpeg_start_decompress(&jpeg);
   read_rows(&jpeg, result);
   jpeg_finish_decompress(&jpeg);

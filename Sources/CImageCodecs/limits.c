@@ -8,16 +8,17 @@
 #define FREE_BYTES (64u << 20)
 #define EXPANSION 64
 
-int cimage_allocate(cimage_result *result, uint64_t width, uint64_t height, size_t count) {
+int cimage_allocate(
+  cimage_result *result, uint64_t width, uint64_t height, size_t count, uint32_t max_side) {
   if (width == 0 || height == 0) {
     snprintf(result->message, sizeof result->message, "an image without pixels");
     return 0;
   }
-  if (width > CIMAGE_MAX_SIDE || height > CIMAGE_MAX_SIDE || width * height > CIMAGE_MAX_PIXELS) {
+  if (width > max_side || height > max_side || width * height > CIMAGE_MAX_PIXELS) {
     snprintf(
       result->message, sizeof result->message,
-      "%llu × %llu pixels are more than the limit of %d a side and %d in all",
-      (unsigned long long)width, (unsigned long long)height, CIMAGE_MAX_SIDE, CIMAGE_MAX_PIXELS);
+      "%llu × %llu pixels are more than the limit of %u a side and %d in all",
+      (unsigned long long)width, (unsigned long long)height, max_side, CIMAGE_MAX_PIXELS);
     return 0;
   }
   uint64_t bytes = width * height * 3;

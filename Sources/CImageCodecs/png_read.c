@@ -51,7 +51,7 @@ static void clip_grey(uint8_t *row, size_t width) {
   }
 }
 
-int cimage_decode_png(const uint8_t *bytes, size_t count, cimage_result *result) {
+int cimage_decode_png(const uint8_t *bytes, size_t count, uint32_t max_side, cimage_result *result) {
   memset(result, 0, sizeof *result);
   reader r = {.bytes = bytes, .count = count, .message = result->message};
   // Volatile, because they change between setjmp and longjmp.
@@ -87,7 +87,7 @@ int cimage_decode_png(const uint8_t *bytes, size_t count, cimage_result *result)
       "damaged PNG: %zu bytes cannot hold the %u × %u pixels of its header", count, width, height);
     longjmp(r.escape, 1);
   }
-  if (!cimage_allocate(result, width, height, count)) longjmp(r.escape, 1);
+  if (!cimage_allocate(result, width, height, count, max_side)) longjmp(r.escape, 1);
 
   ask_for_rgb(png, color, depth);
   int passes = png_set_interlace_handling(png);

@@ -5,14 +5,16 @@ extension Plan {
   /// - Parameters:
   ///   - inputs: a tensor for each input of the plan's graph, of the planned types.
   ///   - position: where in a sweep this run is; handed to hooks.
+  ///   - cancellation: ends the run with a `CancellationError`; what it has computed is lost.
   /// - Returns: the outputs by name, in memory of their own.
   /// - Throws: `DataError` that names the node, its operator, the shapes and the reason; also when an output is no
   ///   tensor.
   public func run(
     _ inputs: [String: Tensor], at position: SweepPosition = SweepPosition(),
-    profile: Profile? = nil
+    profile: Profile? = nil, cancellation: Cancellation? = nil
   ) throws -> [String: Tensor] {
-    let results = try runValues(inputs.mapValues(RuntimeValue.tensor), at: position, profile: profile)
+    let results = try runValues(
+      inputs.mapValues(RuntimeValue.tensor), at: position, profile: profile, cancellation: cancellation)
     return try results.reduce(into: [:]) { tensors, result in
       guard let tensor = result.value.tensor else {
         throw DataError("output '\(result.key)' is \(result.value.label), not a tensor")
@@ -24,7 +26,7 @@ extension Plan {
   /// Runs the graph once, with sequences and optionals among its inputs and outputs.
   public func runValues(
     _ inputs: [String: RuntimeValue], at position: SweepPosition = SweepPosition(),
-    profile: Profile? = nil
+    profile: Profile? = nil, cancellation: Cancellation? = nil
   ) throws -> [String: RuntimeValue] {
     try Storage.checkFits(peakBytes, "a run, beside its weights,")
     var values = initial
@@ -39,6 +41,7 @@ extension Plan {
       values[slots[input.name]!] = value
     }
     for step in steps {
+      try cancellation?.check()
       for slot in step.allocates {
         let type = outputTypes[slot]!
         values[slot] = .tensor(Tensor(type.dtype, type.concreteShape!))

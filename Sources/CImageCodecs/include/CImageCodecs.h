@@ -23,9 +23,10 @@ typedef struct {
 
 // Decode a whole file given as bytes. They return 1 on success. The pixels are those of Pillow's
 // `Image.open(file).convert("RGB")`: alpha is dropped, gamma and colour profiles are ignored, 16-bit
-// colour keeps the high byte, 16-bit grey is clipped to 255, an EXIF orientation is not applied.
-int cimage_decode_png(const uint8_t *bytes, size_t count, cimage_result *result);
-int cimage_decode_jpeg(const uint8_t *bytes, size_t count, cimage_result *result);
+// colour keeps the high byte, 16-bit grey is clipped to 255, an EXIF orientation is not applied. An image
+// with a side of more than `max_side` pixels is refused before its pixels take memory.
+int cimage_decode_png(const uint8_t *bytes, size_t count, uint32_t max_side, cimage_result *result);
+int cimage_decode_jpeg(const uint8_t *bytes, size_t count, uint32_t max_side, cimage_result *result);
 
 // Frees the pixels of a result.
 void cimage_release(cimage_result *result);

@@ -28,10 +28,14 @@ public struct RGBImage: Sendable, Equatable {
     self = try MappedFile.withBytes(of: path) { try RGBImage(decoding: $0) }
   }
 
+  /// The longest side that is read, in pixels.
+  public static let maxSide = Int(CIMAGE_MAX_SIDE)
+
   /// Decodes the bytes of a PNG or JPEG file.
+  /// - Parameter maxSide: the longest side in pixels that is decoded.
   /// - Throws: `DataError` with the reason.
-  public init(decoding bytes: UnsafeRawBufferPointer) throws {
-    let decode: (UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<cimage_result>?) -> Int32
+  public init(decoding bytes: UnsafeRawBufferPointer, maxSide: Int = RGBImage.maxSide) throws {
+    let decode: (UnsafePointer<UInt8>?, Int, UInt32, UnsafeMutablePointer<cimage_result>?) -> Int32
     if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
       decode = cimage_decode_png
     } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
@@ -41,7 +45,7 @@ public struct RGBImage: Sendable, Equatable {
     }
     var result = cimage_result()
     let start = bytes.baseAddress!.assumingMemoryBound(to: UInt8.self)
-    guard decode(start, bytes.count, &result) == 1 else {
+    guard decode(start, bytes.count, UInt32(clamping: maxSide), &result) == 1 else {
       throw DataError(text(&result.message))
     }
     defer { cimage_release(&result) }

@@ -7,7 +7,7 @@ import Interpreter
 ///
 /// A layer's queries are a grid over the latent, halved as often as the layer is deep; it is enlarged to the
 /// latent's grid (bilinear) before the mean over layers.
-public final class AttentionMap: MatchingHook {
+public final class AttentionMap: TwinHook {
   public let name = "attn-map"
   public let selection: LayerSelection
   /// Over which text positions the probabilities of a query add up to 1.
@@ -30,6 +30,8 @@ public final class AttentionMap: MatchingHook {
   /// `[words, height, width]`, summed over layers and timesteps.
   private var sums: [Key: [Double]] = [:]
   private var read: Set<Reading> = []
+  /// How many layers and timesteps have been read, by image and text.
+  private var readings: [[Int]: Int] = [:]
 
   /// A pair, or the empty caption on an image, read at the caption's positions.
   private struct Key: Hashable {
@@ -52,6 +54,19 @@ public final class AttentionMap: MatchingHook {
     self.relative = relative
   }
 
+  func twin() -> AttentionMap {
+    let twin = AttentionMap(selection: selection, positions: positions, relative: relative)
+    twin.layers = layers
+    twin.chosen = chosen
+    return twin
+  }
+
+  func absorb(_ twin: AttentionMap) {
+    sums.merge(twin.sums) { own, _ in own }
+    read.formUnion(twin.read)
+    readings.merge(twin.readings) { own, _ in own }
+  }
+
   /// Whether the job has to run the empty caption.
   public var needsEmptyCaption: Bool { relative == .emptyCaption }
 
@@ -61,6 +76,9 @@ public final class AttentionMap: MatchingHook {
   /// - Throws: `DataError` for a caption without words, and when the maps of so many pairs do not fit.
   public func willMatch(_ grid: MatchingGrid) throws {
     self.grid = grid
+    sums = [:]
+    read = []
+    readings = [:]
     for caption in grid.texts where caption.words.isEmpty {
       throw DataError("attn-map: the caption “\(caption.text)” has no words")
     }
@@ -101,6 +119,7 @@ public final class AttentionMap: MatchingHook {
     guard image != grid.pureNoise, text != grid.emptyCaption || needsEmptyCaption,
       read.insert(Reading(position: position, layer: layer)).inserted
     else { return }
+    readings[[image, text], default: 0] += 1
     let wide = values.map { $0.converted(to: .float32) }
     let probabilities = AttentionProbabilities(
       wide[0], logSumExp: givesProbabilities ? nil : wide[1])
@@ -156,9 +175,7 @@ public final class AttentionMap: MatchingHook {
 
   private func planes(_ key: Key, _ grid: MatchingGrid) throws -> [Plane] {
     let text = key.isEmpty ? grid.emptyCaption! : key.text
-    let readings = read.count {
-      ($0.position[.image] ?? 0) == key.image && ($0.position[.text] ?? 0) == text
-    }
+    let readings = readings[[key.image, text]] ?? 0
     guard let sum = sums[key], readings == layers.count * grid.timesteps.count else {
       throw DataError("attn-map: not every selected layer depends on image, text and timestep")
     }

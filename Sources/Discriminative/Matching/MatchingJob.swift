@@ -26,6 +26,8 @@ public final class MatchingJob {
 
   /// Where `run` adds up the time of nodes, when it is set.
   public var profile: Profile?
+  /// Ends `run` with a `CancellationError`, before the next node of the graph.
+  public var cancellation: Cancellation?
   /// Seconds that `run` spent in going through the grid, those of all workers together.
   public private(set) var sweepSeconds = 0.0
 
@@ -73,18 +75,25 @@ public final class MatchingJob {
       timesteps: try options.timesteps(of: description))
     let setup = try MatchingSetup(graph, tokenizers, options, for: grid, hooks: hooks, pool: pool)
     try self.init(setup, options, grid, texts: texts, pixels: pixels)
-    batches = options.batch != nil || counts.values.reduce(1, *) >= MatchingJob.manyPasses
+    batches = isWorthBatches
+  }
+
+  private var isWorthBatches: Bool {
+    options.batch != nil || counts.values.reduce(1, *) >= MatchingJob.manyPasses
   }
 
   /// So many passes are worth planning captions that run together.
   private static let manyPasses = 32
 
   /// The next job of a setup; an earlier one's results in hooks are gone.
-  /// - Parameter memoryBudget: bytes for values held between passes; the setup's own when nil.
+  /// - Parameters:
+  ///   - memoryBudget: bytes for values held between passes; the setup's own when nil.
+  ///   - isOnly: whether captions run together only where one job by itself would have them so: its scores are then
+  ///     those of such a job to the last bit.
   /// - Throws: `DataError` for captions that are too long, or that a hook refuses.
   public convenience init(
     _ setup: MatchingSetup, imageNames: [String], texts: [String], memoryBudget: Int? = nil,
-    pixels: @escaping (Int) throws -> Tensor
+    isOnly: Bool = false, pixels: @escaping (Int) throws -> Tensor
   ) throws {
     var options = setup.options
     if let memoryBudget { options.memoryBudget = memoryBudget }
@@ -95,6 +104,7 @@ public final class MatchingJob {
       timesteps: setup.timesteps)
     try setup.begin(grid)
     try self.init(setup, options, grid, texts: texts, pixels: pixels)
+    if isOnly { batches = isWorthBatches }
   }
 
   private init(
@@ -174,6 +184,7 @@ public final class MatchingJob {
       let run = SweepRun(plan, counts: counts, budget: options.memoryBudget, feed: feed)
       lastRun = run
       run.profile = profile
+      run.cancellation = cancellation
       run.batches = batches
       let start = Date()
       defer { sweepSeconds = Date().timeIntervalSince(start) }
@@ -294,6 +305,7 @@ public final class MatchingJob {
           ? feedLock.withLock { try self.feed(input, position) } : self.feed(input, position)
       }
       run.profile = profile.map { _ in Profile() }
+      run.cancellation = cancellation
       run.batches = batches
       let start = Date()
       let result = Swift.Result { try run.run(skip: { !takes($0[.image]!) || skip($0) }, visit: visit) }

@@ -40,7 +40,7 @@ public struct PipelineTokenizers: Sendable {
   }
 
   /// The caption as every tokenizer cuts it.
-  func tokens(_ caption: String) -> CaptionTokens {
+  public func tokens(_ caption: String) -> CaptionTokens {
     CaptionTokens(caption, list.map { ($0.tokenizer, $0.length) }, shift: shift)
   }
 }

@@ -184,11 +184,11 @@ final class StageBatch {
   ///   - inputs: of all rows, as `inputs` says.
   ///   - positions: of the rows.
   /// - Returns: the outputs of each row; they share memory.
-  func run(_ inputs: [String: Tensor], at positions: [SweepPosition], profile: Profile?) throws
-    -> [[String: Tensor]]
-  {
+  func run(
+    _ inputs: [String: Tensor], at positions: [SweepPosition], profile: Profile?, cancellation: Cancellation?
+  ) throws -> [[String: Tensor]] {
     for hook in hooks { hook.positions = positions }
-    let outputs = try plan.run(inputs, profile: profile)
+    let outputs = try plan.run(inputs, profile: profile, cancellation: cancellation)
     return (0..<rows).map { row in outputs.mapValues { $0.row(row, of: rows) } }
   }
 }

@@ -24,6 +24,9 @@ public final class SweepRun {
   /// Where the time of the stages is added up.
   public var profile: Profile?
 
+  /// Ends `run` with a `CancellationError`.
+  public var cancellation: Cancellation?
+
   private let feed: (String, SweepPosition) throws -> Tensor
   private var held: [Key: Entry] = [:]
   private var heldBytes = 0
@@ -139,7 +142,8 @@ public final class SweepRun {
       func own(_ indices: [Int]) throws -> Tensor { try feed(name, along(stage.axes, indices)) }
       inputs[name] = try kind == .same ? own(group[0]) : .joined(group.map(own))
     }
-    let values = try batch.run(inputs, at: group.map { along(stage.axes, $0) }, profile: profile)
+    let values = try batch.run(
+      inputs, at: group.map { along(stage.axes, $0) }, profile: profile, cancellation: cancellation)
     for (indices, values) in zip(group, values) { ahead[indices] = values }
     runs[batching.stage] += group.count
     together += group.count
@@ -202,7 +206,7 @@ public final class SweepRun {
     for name in stage.fed {
       inputs[name] = try plan.preparation.supplied[name] ?? feed(name, position)
     }
-    let values = try stage.plan.run(inputs, at: position, profile: profile)
+    let values = try stage.plan.run(inputs, at: position, profile: profile, cancellation: cancellation)
     runs[number] += 1
     hold(key, values, stage)
     return values
