@@ -139,15 +139,18 @@ import Testing
       #expect(answer.result.scores == result.scores)
       let terms = try #require(answer.terms)
       #expect(terms.layers == all.layers.map(\.name) && terms.bias == result.perTimestep.bias)
+      let attention = try #require(terms.attention)
       for layer in terms.layers.indices {
-        #expect(
-          terms.attention?.map { $0.map { $0.map { $0[layer] } } }
-            == (try job.attention(of: all, layer: layer)))
+        let reference: [[[Double]]] = try job.attention(of: all, layer: layer)
+        for (own, expected) in zip(attention.joined(), reference.joined()) {
+          #expect(own.map { $0[layer] } == expected)
+        }
       }
       // The request's own layers make its score.
-      let chosen = terms.chosen.map { terms.attention![0][1][0][$0] }
-      #expect(
-        abs(chosen.reduce(0, +) / Double(chosen.count) - result.perTimestep.attention![0][1][0]) < 1e-12)
+      let chosen: [Double] = terms.chosen.map { attention[0][1][0][$0] }
+      let mean: Double = chosen.reduce(0, +) / Double(chosen.count)
+      let term: Double = try #require(result.perTimestep.attention)[0][1][0]
+      #expect(abs(mean - term) < 1e-12)
       for image in 0..<2 {
         for text in 0..<2 {
           let own = try #require(answer.maps)[image][text]

@@ -48,20 +48,22 @@ import Testing
   }
 
   @Test func bfloat16Rounding() {
-    let tie = 1 + 0x1p-8
-    #expect(convert([Float(tie), Float(1 + 3 * 0x1p-8)], to: BFloat16.self).map(\.float) == [1, 1 + 0x1p-6])
+    let tie: Double = 1 + 0x1p-8
+    let floats: [Float] = [Float(tie), 1 + 3 * 0x1p-8]
+    let even: [Float] = [1, 1 + 0x1p-6]
+    #expect(convert(floats, to: BFloat16.self).map(\.float) == even)
     // Through float32 these would first become the tie.
-    let doubles = [tie + 0x1p-40, tie, tie - 0x1p-40, -tie - 0x1p-40]
-    #expect(
-      convert(doubles, to: BFloat16.self).map(\.float) == [1 + 0x1p-7, 1, 1, -1 - 0x1p-7])
+    let doubles: [Double] = [tie + 0x1p-40, tie, tie - 0x1p-40, -tie - 0x1p-40]
+    let rounded: [Float] = [1 + 0x1p-7, 1, 1, -1 - 0x1p-7]
+    #expect(convert(doubles, to: BFloat16.self).map(\.float) == rounded)
     #expect(convert([Double.nan], to: BFloat16.self)[0].float.isNaN)
     // A signalling NaN whose bits are all in the lower half stays NaN.
     #expect(BFloat16(Float(bitPattern: 0x7F80_0001)).float.isNaN)
     #expect(convert([1e300, -1e300, 1e-300], to: BFloat16.self).map(\.float) == [.infinity, -.infinity, 0])
     #expect(convert([Float.greatestFiniteMagnitude], to: BFloat16.self)[0].float == .infinity)
-    #expect(
-      convert([Int64(1 << 40) + (1 << 32) + 1], to: BFloat16.self)[0].float == Float(1 << 40) + Float(1 << 33)
-    )
+    let above: Int64 = (1 << 40) + (1 << 32) + 1
+    let next: Float = 0x1p40 + 0x1p33
+    #expect(convert([above], to: BFloat16.self)[0].float == next)
   }
 
   /// Every half and bfloat16 survives the way through the wider types.

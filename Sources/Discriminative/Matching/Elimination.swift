@@ -166,17 +166,17 @@ enum StudentT {
     if x >= 1 { return 1 }
     // The fraction converges fast below the distribution's mean; above it the mirrored one does.
     if x > (a + 1) / (a + b + 2) { return 1 - regularizedBeta(1 - x, b, a) }
-    let front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)) / a
+    let logFront: Double = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)
+    let front = exp(logFront) / a
     let tiny = 1e-300
     func kept(_ value: Double) -> Double { abs(value) < tiny ? tiny : value }
     var (c, d) = (1.0, 1 / kept(1 - (a + b) * x / (a + 1)))
     var result = d
     for m in 1...300 {
       let m = Double(m)
-      for step in [
-        m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-        -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-      ] {
+      let even: Double = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+      let odd: Double = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+      for step in [even, odd] {
         d = 1 / kept(1 + step * d)
         c = kept(1 + step / c)
         result *= d * c

@@ -17,12 +17,14 @@ import Testing
   @Test(arguments: kinds) func keepsThePipelinesPromises(_ kind: String) throws {
     let graph = try graph(kind)
     let isXL = kind == "sdxl"
-    #expect(
-      graph.inputs.map(\.name) == ["pixel_values", "input_ids"] + (isXL ? ["input_ids_2"] : [])
-        + ["timestep", "noise"] + (isXL ? ["time_ids"] : []) + ["decoder_latent"])
-    #expect(
-      graph.outputs.map(\.name) == ["encoder_hidden_states"] + (isXL ? ["pooled_text"] : [])
-        + ["latent", "noisy_latent", "noise_pred", "noise_estimate", "image"])
+    let inputs: [String] =
+      isXL
+      ? ["pixel_values", "input_ids", "input_ids_2", "timestep", "noise", "time_ids", "decoder_latent"]
+      : ["pixel_values", "input_ids", "timestep", "noise", "decoder_latent"]
+    #expect(graph.inputs.map(\.name) == inputs)
+    let text: [String] = ["encoder_hidden_states"] + (isXL ? ["pooled_text"] : [])
+    let image: [String] = ["latent", "noisy_latent", "noise_pred", "noise_estimate", "image"]
+    #expect(graph.outputs.map(\.name) == text + image)
     let values = graph.allNames
     for name in ["vae_encoder/latent_mean", "vae_encoder/latent_logvar"] { #expect(values.contains(name)) }
     #expect(graph.opsets == ["": 23])

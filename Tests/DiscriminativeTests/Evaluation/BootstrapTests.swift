@@ -22,7 +22,7 @@ import Testing
     func quantile(_ level: Double) -> Double {
       var sum = 0.0
       for k in 0...items {
-        let log =
+        let log: Double =
           lgamma(Double(items + 1)) - lgamma(Double(k + 1)) - lgamma(Double(items - k + 1))
           + Double(k) * Foundation.log(p) + Double(items - k) * log1p(-p)
         sum += exp(log)

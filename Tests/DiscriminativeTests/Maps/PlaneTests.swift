@@ -8,7 +8,10 @@ import Testing
     #expect(row.values == [0, 1, 3, 4])
     // An odd factor, along the other axis.
     let column = Plane(width: 1, height: 2, values: [0, 6]).resized(width: 1, height: 6, .linear)
-    let wanted = (0..<6).map { min(max((Double($0) + 0.5) / 3 - 0.5, 0), 1) * 6 }
+    let wanted = (0..<6).map { (place: Int) -> Double in
+      let value: Double = (Double(place) + 0.5) / 3 - 0.5
+      return min(max(value, 0), 1) * 6
+    }
     #expect(zip(column.values, wanted).allSatisfy { abs($0 - $1) < 1e-12 })
   }
 

@@ -55,12 +55,13 @@ import Testing
   @Test func linear() throws {
     let x = Tensor([Float(1), 2, 3, 4], shape: [1, 1, 2, 2])
     let y = try resize(x, scales: [1, 1, 2, 2], ["mode": .string("linear")])
-    #expect(
-      close(y.floats, [1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4]))
+    let expected: [Float] = [1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4]
+    #expect(close(y.floats, expected))
     let corners = try resize(
       x, scales: [1, 1, 2, 2],
       ["mode": .string("linear"), "coordinate_transformation_mode": .string("align_corners")])
-    #expect(close(Array(corners.floats.prefix(4)), [1, 4 / 3, 5 / 3, 2]))
+    let thirds: [Float] = [1, 4 / 3, 5 / 3, 2]
+    #expect(close(Array(corners.floats.prefix(4)), thirds))
     // A fractional extent counts as it is: 4 · 0.6 = 2.4 leaves 2 positions 3 / 1.4 apart.
     let shrunk = try resize(
       .counting([4]), scales: [0.6],
@@ -92,7 +93,9 @@ import Testing
     let inside = try resize(
       .counting([4]), scales: [0.5],
       ["mode": .string("linear"), "antialias": .int(1), "exclude_outside": .int(1)])
-    #expect(close(inside.floats, [(0.375 + 0.25) / 0.875, 3 - (0.375 + 0.25) / 0.875]))
+    let first: Float = (0.375 + 0.25) / 0.875
+    let expected: [Float] = [first, 3 - first]
+    #expect(close(inside.floats, expected))
     #expect(throws: DataError("node 'n' (Resize): antialias does not go with mode nearest")) {
       try resize(.counting([4]), scales: [0.5], ["antialias": .int(1)])
     }

@@ -14,10 +14,10 @@ import Testing
   /// The grid of an identity reads an image as it is, in two and three dimensions, whatever the mode.
   @Test(arguments: ["nearest", "linear", "cubic"]) func identity(mode: String) throws {
     var random = Seeded(6)
-    for (shape, theta) in [
-      ([2, 3, 4, 5], [1, 0, 0, 0, 1, 0] as [Float]),
-      ([1, 2, 3, 2, 4], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]),
-    ] {
+    let cases: [(shape: [Int], theta: [Float])] = [
+      ([2, 3, 4, 5], [1, 0, 0, 0, 1, 0]), ([1, 2, 3, 2, 4], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]),
+    ]
+    for (shape, theta) in cases {
       let x = random.tensor(shape)
       let rank = shape.count - 2
       for corners in [0, 1] {

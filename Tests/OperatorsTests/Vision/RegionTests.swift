@@ -37,7 +37,8 @@ import Testing
 
   @Test func alignedRegions() throws {
     // A plane that rises by 1 to the right and by 10 down: sample means are values at cell centres.
-    let x = Tensor((0..<64).map { Float($0 % 8 + $0 / 8 * 10) }, shape: [1, 1, 8, 8])
+    let plane = (0..<64).map { (place: Int) -> Float in Float(place % 8 + place / 8 * 10) }
+    let x = Tensor(plane, shape: [1, 1, 8, 8])
     func run(_ roi: [Float], opset: Int = 22, _ attributes: [String: Attribute] = [:]) throws -> [Float] {
       let shape: [String: Attribute] = ["output_height": .int(2), "output_width": .int(2)]
       return try OperatorHarness.runOperator(
