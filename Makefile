@@ -28,7 +28,10 @@ test: deps
 ## Drive the page of `dsd serve` in headless Chromium, with the programs that `make build` or `make test` has made.
 test-playground:
 	@./Tools/install-deps.sh $(BROWSER_PACKAGES)
-	@[ -x .build/release/dsd ] && [ -z "$$(find Sources Package.swift -newer .build/release/dsd)" ] || $(MAKE) build
+	@for program in dsd dsd-run; do \
+	  [ -x .build/release/$$program ] && [ -z "$$(find Sources Package.swift -newer .build/release/$$program)" ] \
+	    || { $(MAKE) build; break; }; \
+	done
 	python3 Tools/playground/check.py
 
 ## Time the operators that matter, and a UNet pass beside ONNX Runtime and OpenVINO (needs Python packages, see Tools/bench).

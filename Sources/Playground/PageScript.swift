@@ -12,7 +12,9 @@ extension Page {
 
     // What was asked for, and what came.
     async function begin() {
-      facts = await (await fetch("api/model")).json();
+      const response = await fetch("api/model");
+      if (!response.ok) throw new Error(`the server answers ${response.status}`);
+      facts = await response.json();
       document.title = facts.graph + " · dsd";
       $("graph").textContent = facts.graph;
       $("about").textContent = `${facts.layers.length} cross-attention layers, images at ${facts.image_size} × ${facts.image_size}`;
@@ -75,12 +77,13 @@ extension Page {
       const asked = {
         images: images.map(image => ({ name: image.name, data: image.url })), texts, adapters,
         samples: Number($("samples").value), seed: Number($("seed").value || 0), pooling: $("pooling").value,
-        positions: $("positions").value, normalize: $("normalize").value, score: $("score").value, terms: true,
+        positions: $("positions").value, normalize: $("normalize").value, score: $("score").value,
       };
       // Maps of very many pairs would be more than a page can hold.
       const words = texts.reduce((sum, text) => sum + (text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]+/gu)?.length ?? 0), 0);
-      if (words * images.length * (facts.image_size / 8) ** 2 <= facts.limits.map_values * 0.8) asked.maps = { relative: $("relative").value };
+      if (words * images.length * facts.map_area <= facts.limits.map_values * 0.8) asked.maps = { relative: $("relative").value };
       const head = facts.heads.find(head => head.name === $("head").value);
+      asked.terms = !head;
       if (head) {
         asked.head = head.name;
         if (head.timesteps) { delete asked.samples; asked.timesteps = head.timesteps; }
@@ -91,6 +94,7 @@ extension Page {
     }
 
     async function score() {
+      if (!facts) return tell("The model is not there yet.", true);
       const asked = request();
       if (!asked.images.length) return tell("Add an image first.", true);
       if (!asked.texts.length) return tell("Type a caption first.", true);
@@ -100,6 +104,7 @@ extension Page {
       running = control;
       $("stop").hidden = $("progress").hidden = false;
       $("progress").removeAttribute("value");
+      $("passes").textContent = "";
       tell("sending");
       try {
         const response = await fetch("api/score", {
@@ -109,7 +114,7 @@ extension Page {
         if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error || `the server answers ${response.status}`);
         for await (const line of lines(response.body)) {
           if (line.error) throw new Error(line.error);
-          if (line.queued !== undefined) tell(line.queued ? `waiting for ${line.queued} other${line.queued > 1 ? "s" : ""}` : "waiting");
+          if (line.queued !== undefined) $("passes").textContent = "", tell(line.queued ? `waiting for ${line.queued} other${line.queued > 1 ? "s" : ""}` : "waiting");
           if (line.progress) {
             const [done, all] = line.progress;
             if (all) { $("progress").max = all; $("progress").value = done; }
@@ -167,7 +172,7 @@ extension Page {
 
     function setSliders() {
       const { terms, timesteps } = answer;
-      $("sliders").hidden = !!answer.head || !terms;
+      $("sliders").hidden = answer.head != null || !terms;
       layersAreChosen = false;
       const last = { step: timesteps.length - 1, layer: Math.max((terms?.layers.length ?? 1) - 1, 0) };
       for (const kind of ["step", "layer"]) for (const end of ["From", "To"]) {
@@ -188,7 +193,7 @@ extension Page {
     // [image][text] with attention, bias and their sum, of the noise levels and layers that count.
     function scores() {
       const { terms } = answer;
-      if (answer.head || !terms) return answer.scores.map((row, i) => row.map((score, j) => (
+      if (answer.head != null || !terms) return answer.scores.map((row, i) => row.map((score, j) => (
         { score: Number(score), attention: answer.attention && Number(answer.attention[i][j]), bias: answer.bias && Number(answer.bias[i][j]) })));
       const steps = range("step"), layers = layersAreChosen ? range("layer") : terms.chosen;
       return answer.images.map((_, i) => answer.texts.map((_, j) => {
@@ -215,7 +220,7 @@ extension Page {
       showImage(all[shown]);
     }
 
-    const best = values => values.reduce((found, value, place) => value > values[found] || Number.isNaN(values[found]) ? place : found, 0);
+    const best = values => values.reduce((found, value, place) => value > values[found] || Number.isNaN(values[found]) && !Number.isNaN(value) ? place : found, 0);
     const number = value => value === undefined || value === null ? "–" : value.toFixed(4);
 
     function showMatrix(all) {
@@ -314,7 +319,7 @@ extension Page {
       const canvas = $("heat");
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       delete canvas.dataset.word;
-      $("lookText").textContent = "Hover a word to see where it looks.";
+      $("lookText").textContent = answer?.maps ? "Hover a word to see where it looks." : "";
     }
 
     // Controls.
@@ -328,14 +333,15 @@ extension Page {
     drop.onclick = () => $("file").click();
     $("file").onclick = event => event.stopPropagation();
     drop.onkeydown = event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); $("file").click(); } };
-    $("file").onchange = () => { tell(""); add($("file").files).then(() => $("file").value = ""); };
+    const take = files => { tell(""); return add([...files]).catch(error => tell("a file cannot be read: " + error.message, true)); };
+    $("file").onchange = () => take($("file").files).then(() => $("file").value = "");
     for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(name, event => {
       if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
       drop.classList.toggle("over", name === "dragover");
-      if (name === "drop") { tell(""); add(event.dataTransfer.files); }
+      if (name === "drop") take(event.dataTransfer.files);
     });
-    document.addEventListener("paste", event => { if (event.clipboardData.files.length) add(event.clipboardData.files); });
+    document.addEventListener("paste", event => { if (event.clipboardData.files.length) take(event.clipboardData.files); });
     begin().catch(error => tell("the model cannot be read: " + error.message, true));
     """#
 }

@@ -24,6 +24,8 @@ public final class PlaygroundModel: @unchecked Sendable {
   struct Facts: Sendable, Encodable {
     let graph: String
     let imageSize, scheduleLength: Int
+    /// Numbers in the map of a word.
+    let mapArea: Int
     /// Cross-attention layers, in the graph's order, and those that are read unless a request says otherwise.
     let layers, official: [String]
     let adapters: [String]
@@ -42,20 +44,20 @@ public final class PlaygroundModel: @unchecked Sendable {
     enum CodingKeys: String, CodingKey {
       case graph, layers, official, adapters, heads, version, limits
       case imageSize = "image_size"
+      case mapArea = "map_area"
       case scheduleLength = "schedule_length"
     }
   }
 
   let facts: Facts
-  /// Numbers in the map of a word.
-  private let mapArea: Int
-  private let adapters: [Choice]
-  private let heads: [(name: String, head: Head)]
+  let description: PipelineDescription
+  let adapters: [Choice]
+  let heads: [(name: String, head: Head)]
   private let load: ([String]) throws -> LoadedGraph
   private let settings: Settings
-  private let tokenizers: PipelineTokenizers
-  private var loaded: (adapters: [String], graph: LoadedGraph)
-  /// Nil when what was asked for last could not be prepared.
+  let tokenizers: PipelineTokenizers
+  /// Nil when what was asked for last could not be loaded; likewise `prepared`.
+  private var loaded: (adapters: [String], graph: LoadedGraph)?
   private var prepared: Prepared?
 
   /// What is the same for all requests.
@@ -76,15 +78,6 @@ public final class PlaygroundModel: @unchecked Sendable {
     var terms: AttentionScore?
     var maps: AttentionMap?
     var heads: AttentionHeads?
-
-    /// Gives back what the maps of an answer took.
-    func forgetMaps() throws {
-      try maps?.willMatch(
-        MatchingGrid(
-          images: [], captions: [], timesteps: [], emptyCaption: maps!.needsEmptyCaption ? 0 : nil,
-          latentHeight: 1,
-          latentWidth: 1))
-    }
   }
 
   /// Loads the graph and prepares it for the page's requests, so that what is wrong with it is told at once.
@@ -113,10 +106,10 @@ public final class PlaygroundModel: @unchecked Sendable {
     let description = prepared.setup.description
     tokenizers = prepared.setup.tokenizers
     let latent = description.imageSize / description.latentDownscale
-    mapArea = latent * latent
+    self.description = description
     facts = Facts(
       graph: URL(fileURLWithPath: graph).lastPathComponent, imageSize: description.imageSize,
-      scheduleLength: description.scheduler.trainTimesteps,
+      scheduleLength: description.scheduler.trainTimesteps, mapArea: latent * latent,
       layers: prepared.terms!.layers.map(\.name), official: prepared.setup.score.layers.map(\.name),
       adapters: adapters.map(\.name),
       heads: self.heads.map { name, head in
@@ -125,67 +118,6 @@ public final class PlaygroundModel: @unchecked Sendable {
       }, version: version,
       limits: PlaygroundLimits())
   }
-
-  /// Refuses a request for what the model does not have, before it waits. May be asked at any time, from any thread.
-  /// - Throws: `DataError` that names the member.
-  func check(_ request: ScoreRequest, limits: PlaygroundLimits) throws {
-    for name in request.adapters where !adapters.contains(where: { $0.name == name }) {
-      throw DataError("adapters: '\(name)' is none of those of --adapter: \(listing(adapters.map(\.name)))")
-    }
-    guard Set(request.adapters).count == request.adapters.count else {
-      throw DataError("adapters: one is named twice")
-    }
-    if let name = request.head {
-      guard let head = heads.first(where: { $0.name == name })?.head else {
-        throw DataError("head: '\(name)' is none of those of --head: \(listing(heads.map(\.name)))")
-      }
-      guard head.layers == nil || request.options.layers == .official else {
-        throw DataError("layers: head '\(name)' has layers of its own")
-      }
-      if head.reads.contains(.heads), request.options.officialCompat || request.options.normalize != .none {
-        throw DataError(
-          "head: official_compat and normalize do not reach the attention heads that '\(name)' reads one by one"
-        )
-      }
-    }
-    for t in request.options.timesteps ?? [] where !(0..<facts.scheduleLength).contains(t) {
-      throw DataError("timesteps: \(t) is out of range, the schedule has 0 to \(facts.scheduleLength - 1)")
-    }
-    let options = request.options
-    try check(options.layers, "layers")
-    if let maps = request.maps { try check(maps.layers, "maps.layers") }
-    var words = 0
-    for (place, text) in request.texts.enumerated() {
-      do {
-        // Adapters may leave less room; that is found when they are attached.
-        _ = try tokenizers.ids(text)
-        let tokens = tokenizers.tokens(text)
-        words += tokens.words.count
-        guard !tokens.words.isEmpty || (request.maps == nil && options.positions == .all) else {
-          throw DataError("the caption has no words")
-        }
-      } catch let error as DataError {
-        throw DataError("texts[\(place)]: \(error.message)")
-      }
-    }
-    guard request.maps != nil else { return }
-    let numbers = words * request.images.count * mapArea
-    guard numbers <= limits.mapValues else {
-      throw DataError(
-        "maps: those of so many images and words have \(numbers) numbers, more than the limit of \(limits.mapValues)"
-      )
-    }
-  }
-
-  /// Refuses patterns that no layer matches.
-  private func check(_ layers: LayerSelection, _ member: String) throws {
-    guard case .matching(let globs) = layers else { return }
-    guard facts.layers.contains(where: { layer in globs.contains { $0.matches(layer) } }) else {
-      throw DataError("\(member): no cross-attention layer matches '\(layers)'")
-    }
-  }
-
-  private func listing(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
   /// Scores all pairs of a request.
   /// - Parameters:
@@ -197,7 +129,8 @@ public final class PlaygroundModel: @unchecked Sendable {
     let start = Date()
     let head = request.head.flatMap { name in heads.first { $0.name == name }?.head }
     let prepared = try prepared(for: request, head, cancellation)
-    let size = prepared.setup.description.imageSize
+    defer { prepared.maps?.forget() }
+    let size = description.imageSize
     let job = try MatchingJob(
       prepared.setup, imageNames: request.imageNames, texts: request.texts, isOnly: true,
       pixels: { try request.pixels($0, size: size) })
@@ -224,7 +157,6 @@ public final class PlaygroundModel: @unchecked Sendable {
         }
       }
     }
-    try prepared.forgetMaps()
     return ScoreAnswer(result: result, terms: terms, maps: maps, seconds: Date().timeIntervalSince(start))
   }
 
@@ -236,9 +168,12 @@ public final class PlaygroundModel: @unchecked Sendable {
     // One model's memory at a time.
     prepared = nil
     let paths = request.adapters.map { name in adapters.first { $0.name == name }!.path }
-    if loaded.adapters != paths { loaded = (paths, try load(paths)) }
+    if loaded?.adapters != paths {
+      loaded = nil
+      loaded = (paths, try load(paths))
+    }
     try cancellation.check()
-    let made = try PlaygroundModel.prepare(request, head, loaded.graph, settings)
+    let made = try PlaygroundModel.prepare(request, head, loaded!.graph, settings)
     prepared = made
     return made
   }

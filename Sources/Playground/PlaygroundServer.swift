@@ -12,7 +12,7 @@ public struct PlaygroundServer: Sendable {
   public var host = "127.0.0.1"
   /// 0 takes any that is free.
   public var port: UInt16 = 7860
-  /// Told a line about each request that has ended.
+  /// Told a line about each request that was computed, failed or was given up.
   public var log: @Sendable (String) -> Void = { _ in }
 
   private let model: PlaygroundModel
@@ -43,7 +43,7 @@ public struct PlaygroundServer: Sendable {
   }
 
   /// Seconds in which the body of a request has to arrive.
-  private static let arrival = 600.0
+  static let arrival = 600.0
 
   /// As many connections as the system allows this process.
   private static func allowConnections() {
@@ -57,7 +57,7 @@ public struct PlaygroundServer: Sendable {
     func configuration(_ address: some SocketAddress) -> HTTPServer.Configuration {
       // Bodies are read here, up to the limit, not kept by the server.
       HTTPServer.Configuration(
-        address: address, timeout: Self.arrival, sharedRequestReplaySize: 0, logger: .disabled)
+        address: address, timeout: Self.arrival + 60, sharedRequestReplaySize: 0, logger: .disabled)
     }
     if host.contains(":") {
       guard let address = try? sockaddr_in6.inet6(ip6: host, port: port) else { throw unknownHost }

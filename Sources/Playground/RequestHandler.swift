@@ -30,23 +30,29 @@ struct RequestHandler: HTTPHandler {
   }
 
   func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
+    var response = await response(to: request)
+    // Whatever the answer is: bytes behind the head would be taken for the next one.
+    if request.method == .HEAD { response.payload = .httpBody(HTTPBodySequence(data: Data())) }
+    return response
+  }
+
+  private func response(to request: HTTPRequest) async -> HTTPResponse {
     do {
       // Read whatever it is for: a client that is still sending does not see the answer.
       let body = try await body(of: request)
       try checkOrigin(request)
-      let isHead = request.method == .HEAD
-      switch (isHead ? .GET : request.method, request.path) {
+      switch (request.method == .HEAD ? .GET : request.method, request.path) {
       case (.GET, "/"):
         // The page needs nothing from elsewhere, and nothing else may use it.
         let headers: HTTPHeaders = [
           .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
           HTTPHeader("Content-Security-Policy"): Self.policy, HTTPHeader("X-Content-Type-Options"): "nosniff",
         ]
-        return HTTPResponse(statusCode: .ok, headers: headers, body: isHead ? Data() : Data(Page.html.utf8))
+        return HTTPResponse(statusCode: .ok, headers: headers, body: Data(Page.html.utf8))
       case (.GET, "/api/model"):
         var facts = model.facts
         facts.limits = limits
-        return json(.ok, isHead ? Data() : Data(try JSONText.encode(facts).utf8))
+        return json(.ok, Data(try JSONText.encode(facts).utf8))
       case (.POST, "/api/score"): return try await score(request, body)
       case (_, "/"), (_, "/api/model"), (_, "/api/score"):
         throw Refusal(
@@ -64,6 +70,8 @@ struct RequestHandler: HTTPHandler {
       return json(refusal.status, Data(PlaygroundServer.errorText(refusal.reason)))
     } catch let error as DataError {
       return json(.badRequest, Data(PlaygroundServer.errorText(error.message)))
+    } catch {
+      return json(.internalServerError, Data(PlaygroundServer.errorText("\(error)")))
     }
   }
 
@@ -138,14 +146,24 @@ struct RequestHandler: HTTPHandler {
     guard request.bodySequence.count ?? 0 <= Self.patience * limit else {
       throw Refusal(status: .payloadTooLarge, reason: tooLarge, closes: true)
     }
+    let deadline = ContinuousClock.now + .seconds(PlaygroundServer.arrival)
     var data = Data()
     var size = 0
-    for try await part in request.bodySequence {
-      size += part.count
-      if size <= limit { data.append(part) } else { data = Data() }
-      guard size <= Self.patience * limit else {
-        throw Refusal(status: .payloadTooLarge, reason: tooLarge, closes: true)
+    do {
+      for try await part in request.bodySequence {
+        size += part.count
+        if size <= limit { data.append(part) } else { data = Data() }
+        guard size <= Self.patience * limit else {
+          throw Refusal(status: .payloadTooLarge, reason: tooLarge, closes: true)
+        }
+        guard ContinuousClock.now < deadline else {
+          throw Refusal(status: .requestTimeout, reason: "the request takes too long to arrive", closes: true)
+        }
       }
+    } catch let refusal as Refusal {
+      throw refusal
+    } catch {
+      throw Refusal(status: .badRequest, reason: "the request's body cannot be read", closes: true)
     }
     guard size <= limit else { throw Refusal(status: .payloadTooLarge, reason: tooLarge) }
     return data

@@ -75,10 +75,8 @@ public final class AttentionMap: TwinHook {
 
   /// - Throws: `DataError` for a caption without words, and when the maps of so many pairs do not fit.
   public func willMatch(_ grid: MatchingGrid) throws {
+    forget()
     self.grid = grid
-    sums = [:]
-    read = []
-    readings = [:]
     for caption in grid.texts where caption.words.isEmpty {
       throw DataError("attn-map: the caption “\(caption.text)” has no words")
     }
@@ -94,6 +92,14 @@ public final class AttentionMap: TwinHook {
       }
       bytes = product
     }
+  }
+
+  /// Gives back the memory of a job's maps, once they have been asked for.
+  public func forget() {
+    grid = nil
+    sums = [:]
+    read = []
+    readings = [:]
   }
 
   public func selects(_ node: Node, in context: HookContext) throws -> Demand? {

@@ -52,7 +52,7 @@ public struct MatchingOptions: Sendable {
 
   /// The noise levels of a job.
   /// - Throws: `DataError` when they are not in the schedule.
-  func timesteps(of description: PipelineDescription) throws -> [Int] {
+  public func timesteps(of description: PipelineDescription) throws -> [Int] {
     let count = description.scheduler.trainTimesteps
     guard timesteps != nil || samples <= count else {
       throw DataError("--samples: \(samples) is too many, the schedule has \(count) noise levels")
