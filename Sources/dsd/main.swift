@@ -9,7 +9,7 @@ struct Tools: ParsableCommand {
     version: Program.version,
     subcommands: [
       ImportCommand.self, InspectCommand.self, EvalCommand.self, ReportCommand.self, MergeCommand.self,
-      TrainCommand.self, ServeCommand.self,
+      TrainCommand.self, ServeCommand.self, BenchCommand.self,
       AdapterCommand.self,
       HeadCommand.self, GenerateCommand.self, RewriteCommand.self, TokenizeCommand.self, NoiseCommand.self,
       ResizeCommand.self, OperatorsCommand.self,
