@@ -103,9 +103,9 @@ struct ScoreRequest: Sendable {
 private struct Body: Decodable, KnownKeys {
   var images: [Strict<Image>]
   var texts: [String]
-  var timesteps: [Int]?
-  var samples: Int?
-  var seed: UInt64?
+  var timesteps: [Whole<Int>]?
+  var samples: Whole<Int>?
+  var seed: Whole<UInt64>?
   var latent, score, layers, pooling, positions, normalize, head: String?
   var officialCompat, adaptive, terms: Bool?
   var errorRate: Double?
@@ -121,15 +121,15 @@ private struct Body: Decodable, KnownKeys {
 
   func options(_ limits: PlaygroundLimits) throws -> MatchingOptions {
     var options = MatchingOptions()
-    options.timesteps = timesteps
-    if let samples { options.samples = samples }
+    options.timesteps = timesteps?.map(\.value)
+    if let samples { options.samples = samples.value }
     let count = timesteps?.count ?? options.samples
     guard (1...limits.timesteps).contains(count) else {
       throw DataError(
         "\(timesteps == nil ? "samples" : "timesteps"): \(count) noise levels are not between 1 and \(limits.timesteps)"
       )
     }
-    if let seed { options.seed = seed }
+    if let seed { options.seed = seed.value }
     if let layers { options.layers = LayerSelection(layers) }
     options.latent = try choice(latent, "latent") ?? options.latent
     options.terms = try choice(score, "score") ?? options.terms
@@ -209,6 +209,18 @@ where T.RawValue == String {
     throw DataError("\(name): one of \(names), not '\(text)'")
   }
   return value
+}
+
+/// A whole number: the decoder by itself does not say which one does not fit.
+private struct Whole<Value: FixedWidthInteger & Decodable>: Decodable {
+  let value: Value
+
+  init(from decoder: any Decoder) throws {
+    do { value = try decoder.singleValueContainer().decode(Value.self) } catch {
+      let kind = Value.isSigned ? "a whole number" : "a whole number from 0 on"
+      throw DataError("\(memberPath(decoder.codingPath)): \(kind) expected")
+    }
+  }
 }
 
 /// `images[3].data`

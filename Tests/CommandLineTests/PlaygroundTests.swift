@@ -78,7 +78,9 @@ import Testing
     #expect(reason(#"{"images": [{"data": "?"}], "texts": ["a"]}"#) == "images[0]: data is no base64")
     func with(_ rest: String) -> String { #"{"images": [{"data": "\#(png)"}], \#(rest)}"# }
     #expect(reason(with(#""texts": "a""#)) == "texts: a list expected")
-    #expect(reason(with(#""texts": ["a"], "seed": -1"#))?.hasPrefix("seed: ") == true)
+    #expect(reason(with(#""texts": ["a"], "seed": -1"#)) == "seed: a whole number from 0 on expected")
+    #expect(
+      reason(with(#""texts": ["a"], "timesteps": [1, 1.5]"#)) == "timesteps[1]: a whole number expected")
     #expect(reason(with(#""texts": ["a"], "samples": "4""#)) == "samples: a whole number expected")
     #expect(reason(with(#""texts": ["a"], "samples": 101"#))?.hasPrefix("samples: 101 noise levels") == true)
     #expect(
