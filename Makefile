@@ -23,7 +23,7 @@ build: deps
 ## Run every test, in release.
 test: deps
 	@./Tools/install-deps.sh $(TEST_PACKAGES)
-	$(SWIFT) test -c release -Xswiftc -enable-testing --disable-index-store
+	$(SWIFT) test -c release -Xswiftc -enable-testing
 
 ## Drive the page of `dsd serve` in headless Chromium, with the programs that `make build` or `make test` has made.
 test-playground:
