@@ -26,7 +26,6 @@ public struct BenchReport: Encodable {
     let peakBytes: Int
     /// Slowest first.
     let nodes: [NodeTimes]
-    let profile: Profile
 
     enum CodingKeys: String, CodingKey {
       case name, seconds, nodes
@@ -44,7 +43,6 @@ public struct BenchReport: Encodable {
       self.seconds = seconds
       multiplyAdds = plan.multiplyAdds
       peakBytes = plan.peakBytes
-      self.profile = profile
       let runs = Dictionary(grouping: profile.events.filter { $0.depth == 0 }, by: \.node)
       nodes = runs.map { node, events in
         NodeTimes(

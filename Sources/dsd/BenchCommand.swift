@@ -124,13 +124,8 @@ struct BenchCommand: ParsableCommand {
     let given = inputs.names
     try inputs.read()
     var feeds = inputs.feeds
-    let extents = dims.extents()
     for info in model.requiredInputs where !given.contains(info.name) {
-      let shape = info.type?.shape?.enumerated().map { axis, dim -> Int in
-        if case .symbol(let name) = dim, let extent = extents[name] { return extent }
-        return dim.value ?? (axis == 0 ? 1 : 64)
-      }
-      feeds[info.name] = try madeUp(info.name, shape.map { TensorType(info.type!.dtype, $0) })
+      feeds[info.name] = try madeUp(info.name, dims.settled(info.type))
     }
     let types = feeds.mapValues { TensorType($0.dtype, $0.shape) }
     do {

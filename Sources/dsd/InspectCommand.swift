@@ -54,7 +54,7 @@ struct InspectCommand: ParsableCommand {
       try printPipelineCost(model, description, counts)
     } else {
       if counts != nil { throw DataError("--sweep: \(graph) is not a pipeline graph (dsd import makes one)") }
-      try printCost(model, extents)
+      try printCost(model)
     }
   }
 
@@ -111,19 +111,13 @@ struct InspectCommand: ParsableCommand {
 
   // MARK: What a run costs
 
-  private func printCost(_ graph: Graph, _ extents: [String: Int]) throws {
+  private func printCost(_ graph: Graph) throws {
     var types: [String: TensorType] = [:]
     for info in graph.requiredInputs {
-      guard let type = info.type, let shape = type.shape else {
+      guard let type = dims.settled(info.type) else {
         throw DataError("\(self.graph): the type of input '\(info.name)' is not known")
       }
-      let concrete = shape.enumerated().map { axis, dim -> Int in
-        if let value = dim.value { return value }
-        let usual = axis == 0 ? 1 : 64
-        if case .symbol(let name) = dim { return extents[name] ?? usual }
-        return usual
-      }
-      types[info.name] = TensorType(type.dtype, concrete)
+      types[info.name] = type
     }
     let sites = Sites()
     let preparation: Preparation
