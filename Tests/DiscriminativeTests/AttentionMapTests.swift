@@ -111,6 +111,34 @@ import Testing
     }
   }
 
+  /// Each job of a setup has the maps of its own image and caption.
+  @Test func jobsOfOneSetup() throws {
+    let reference = try Reference("sd15")
+    var options = MatchingOptions()
+    options.timesteps = [100, 700]
+    let tokenizers = try PipelineTokenizers(
+      reference.description, of: reference.graph, folder: reference.checkpoint)
+    func setup(_ map: AttentionMap) throws -> MatchingSetup {
+      try MatchingSetup(reference.graph, tokenizers, options, hooks: [map], pool: ThreadPool(threads: 1))
+    }
+    func maps(_ map: AttentionMap, _ setup: MatchingSetup, image: Int, _ text: String) throws -> WordMaps {
+      let job = try MatchingJob(setup, imageNames: ["one"], texts: [text]) { _ in try reference.pixels(image)
+      }
+      _ = try job.run()
+      return try map.maps(image: 0, text: 0)
+    }
+    let shared = AttentionMap()
+    let sharedSetup = try setup(shared)
+    for (image, text) in [(0, "a dog"), (1, "a cat on a red sofa"), (0, "a cat on a red sofa")] {
+      let own = AttentionMap()
+      let expected = try maps(own, setup(own), image: image, text)
+      let found = try maps(shared, sharedSetup, image: image, text)
+      #expect(found.words == expected.words && found.tensor.isIdentical(to: expected.tensor))
+    }
+    shared.forget()
+    #expect(throws: DataError.self) { try shared.maps(image: 0, text: 0) }
+  }
+
   @Test func selectedLayers() throws {
     let reference = try Reference("sd15")
     let middle = AttentionMap(selection: LayerSelection("mid_block.*"))
