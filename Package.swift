@@ -9,6 +9,8 @@ import PackageDescription
 let ir: [Target.Dependency] = ["TensorCore", "GraphIR"]
 let library: [Target.Dependency] =
   ir + ["ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion", "Discriminative"]
+// What a test costs is what it calls. Optimising the tests themselves would take a third of the build.
+let unoptimized: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -92,25 +94,36 @@ let package = Package(
       name: "TestSupport",
       dependencies: ir + ["Operators", "ONNXWire", "Interpreter", "Rewrites", "CSQLite"],
       path: "Tests/TestSupport"),
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
-    .testTarget(name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"]),
-    .testTarget(name: "ONNXWireTests", dependencies: ir + ["ONNXWire", "TestSupport"]),
-    .testTarget(name: "OperatorsTests", dependencies: ir + ["Operators", "CKernels", "TestSupport"]),
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"], swiftSettings: unoptimized),
+    .testTarget(
+      name: "GraphIRTests", dependencies: ir + ["Operators", "TestSupport"], swiftSettings: unoptimized),
+    .testTarget(
+      name: "ONNXWireTests", dependencies: ir + ["ONNXWire", "TestSupport"], swiftSettings: unoptimized),
+    .testTarget(
+      name: "OperatorsTests", dependencies: ir + ["Operators", "CKernels", "TestSupport"],
+      swiftSettings: unoptimized),
     .testTarget(
       name: "InterpreterTests",
-      dependencies: ir + ["CKernels", "Operators", "Interpreter", "Rewrites", "TestSupport"]),
+      dependencies: ir + ["CKernels", "Operators", "Interpreter", "Rewrites", "TestSupport"],
+      swiftSettings: unoptimized),
     .testTarget(
-      name: "RewritesTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"]),
+      name: "RewritesTests", dependencies: ir + ["Operators", "Interpreter", "Rewrites", "TestSupport"],
+      swiftSettings: unoptimized),
     .testTarget(
-      name: "DiffusionTests", dependencies: ir + ["ONNXWire", "Operators", "Diffusion", "TestSupport"]),
-    .testTarget(name: "DiscriminativeTests", dependencies: library + ["TestSupport"]),
-    .testTarget(name: "HostileFileTests", dependencies: ["TensorCore", "FuzzTargets", "TestSupport"]),
+      name: "DiffusionTests", dependencies: ir + ["ONNXWire", "Operators", "Diffusion", "TestSupport"],
+      swiftSettings: unoptimized),
+    .testTarget(
+      name: "DiscriminativeTests", dependencies: library + ["TestSupport"], swiftSettings: unoptimized),
+    .testTarget(
+      name: "HostileFileTests", dependencies: ["TensorCore", "FuzzTargets", "TestSupport"],
+      swiftSettings: unoptimized),
     .testTarget(
       name: "CommandLineTests",
       dependencies: library + [
         "dsd", "dsd-run", "dsd-conformance", "CommandLineSupport", "MPIProcessGroup", "Playground",
         "TestSupport",
-      ]),
+      ], swiftSettings: unoptimized),
   ],
   swiftLanguageModes: [.v6]
 )

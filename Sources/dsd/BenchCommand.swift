@@ -11,6 +11,9 @@ struct BenchCommand: ParsableCommand {
       Any other graph as a whole, with inputs made up where they are not given:
         dsd bench unet.onnx --dim batch=1 --dim height=64 --dim width=64 --json times.json
       Tools/bench times the same beside ONNX Runtime, OpenVINO and torch.
+      With --tune each 3×3 convolution is tried in every way that keeps float32's accuracy, and a graph file is written \
+      that says the fastest; it belongs to this machine, and its last bits differ:
+        dsd bench graph.pb --tune tuned.pb
       """)
 
   @Argument(help: "The graph file: .pb or .onnx.")
@@ -38,6 +41,12 @@ struct BenchCommand: ParsableCommand {
       "Write all times, with the machine and versions, as one JSON object.", valueName: "file"))
   var json: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a graph file whose 3×3 convolutions are told how they are fastest here, and time that one too.",
+      valueName: "file"))
+  var tune: String?
+
   @OptionGroup(title: "Graph") var arguments: GraphArguments
 
   func validate() throws {
@@ -51,43 +60,91 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    if let json { try OutputCheck.file(json) }
-    let clock = ContinuousClock()
+    for file in [json, tune].compactMap(\.self) { try OutputCheck.file(file) }
     let start = clock.now
     let loaded = try arguments.load(graph)
-    let read = clock.now
-    let parts = try self.parts(loaded.graph)
-    let planned = clock.now
-    var report = BenchReport(
-      graph: graph, threads: arguments.threadCount, precision: (arguments.precision ?? .fp32).rawValue,
-      loadSeconds: (read - start).seconds, planSeconds: (planned - read).seconds)
-    let progress = Terminal.progress("timing")
-    let steps = parts.count * (1 + warmup + 2 * `repeat`)
-    var done = 0
-    func step<T>(_ body: () throws -> T) rethrows -> T {
-      defer {
-        done += 1
-        progress(done, steps)
-      }
-      return try body()
-    }
-    for part in parts {
-      func once(_ profile: Profile? = nil) throws -> Double {
-        let begin = clock.now
-        _ = try part.plan.runValues(part.feeds, profile: profile)
-        return (clock.now - begin).seconds
-      }
-      let first = try step { try once() }
-      for _ in 0..<warmup { _ = try step { try once() } }
-      let seconds = try (0..<`repeat`).map { _ in try step { try once() } }
-      // Apart from those: taking the time of each node takes some itself.
-      let profile = Profile(keepsEvents: true)
-      for _ in 0..<`repeat` { _ = try step { try once(profile) } }
-      report.parts.append(BenchReport.Part(part.name, part.plan, first: first, seconds: seconds, profile))
-    }
+    let read = (clock.now - start).seconds
+    if let tune { return try self.tune(loaded, to: tune, read) }
+    let steps = Steps("timing")
+    var report = try time(loaded.graph, read, steps)
     report.peak = ProductPeak.measure(arguments.pool())
     print(report.text(nodes: nodes))
     if let json { try AtomicFile.write(Array((try JSONText.encode(report) + "\n").utf8), to: json) }
+  }
+
+  private var clock: ContinuousClock { ContinuousClock() }
+
+  /// Work that progress is told of; how much there is becomes known on the way.
+  private final class Steps {
+    private let progress: (Int, Int) -> Void
+    private var done = 0
+    var count = 0
+
+    init(_ name: String) { progress = Terminal.progress(name) }
+
+    func step<T>(_ body: () throws -> T) rethrows -> T {
+      defer {
+        done += 1
+        progress(done, max(done, count))
+      }
+      return try body()
+    }
+  }
+
+  /// Times all parts of a graph.
+  private func time(_ model: Graph, _ loadSeconds: Double, _ steps: Steps) throws -> BenchReport {
+    let start = clock.now
+    let parts = try self.parts(model)
+    var report = BenchReport(
+      graph: graph, threads: arguments.threadCount, precision: (arguments.precision ?? .fp32).rawValue,
+      loadSeconds: loadSeconds, planSeconds: (clock.now - start).seconds)
+    steps.count += parts.count * (1 + warmup + 2 * `repeat`)
+    for part in parts {
+      let first = try steps.step { try part.once() }
+      for _ in 0..<warmup { _ = try steps.step { try part.once() } }
+      let seconds = try (0..<`repeat`).map { _ in try steps.step { try part.once() } }
+      // Apart from those: taking the time of each node takes some itself.
+      let profile = Profile(keepsEvents: true)
+      for _ in 0..<`repeat` { _ = try steps.step { try part.once(profile) } }
+      report.parts.append(BenchReport.Part(part.name, part.plan, first: first, seconds: seconds, profile))
+    }
+    return report
+  }
+
+  /// Finds each convolution's fastest way, writes the graph, and times it beside the one that was given.
+  private func tune(_ loaded: LoadedGraph, to output: String, _ loadSeconds: Double) throws {
+    var tuning = ConvolutionTuning(loaded.graph)
+    guard !tuning.nodes.isEmpty else {
+      throw DataError("\(graph): has no 3×3 convolution that may be computed in more than one way")
+    }
+    let steps = Steps("tuning")
+    // Two rounds, so that a slow phase of the machine does not hit one choice alone.
+    let rounds = 2
+    for round in 0..<rounds {
+      for choice in ConvolutionTuning.choices {
+        let parts = try self.parts(tuning.graph(trying: choice))
+        if round == 0, choice == nil {
+          steps.count = parts.count * rounds * ConvolutionTuning.choices.count * (warmup + `repeat`)
+        }
+        for part in parts {
+          for _ in 0..<max(warmup, 1) { _ = try steps.step { try part.once() } }
+          let profile = Profile(keepsEvents: true)
+          for _ in 0..<`repeat` { _ = try steps.step { try part.once(profile) } }
+          tuning.add(profile, trying: choice)
+        }
+      }
+    }
+    let tuned = tuning.tuned()
+    print(tuning.text())
+    try loaded.write(tuned, to: output)
+    print("\(output): written")
+    var reports = try [loaded.graph, tuned].map { try time($0, loadSeconds, steps) }
+    let peak = ProductPeak.measure(arguments.pool())
+    for place in reports.indices { reports[place].peak = peak }
+    for (name, report) in zip(["as it was", "tuned"], reports) {
+      print("\n\(name)\n\n\(report.text(nodes: 0))")
+    }
+    if let json { try AtomicFile.write(Array((try JSONText.encode(reports[1]) + "\n").utf8), to: json) }
   }
 
   /// What is timed by itself.
@@ -95,6 +152,14 @@ struct BenchCommand: ParsableCommand {
     let name: String
     let plan: Plan
     let feeds: [String: RuntimeValue]
+
+    /// The seconds of a run.
+    func once(_ profile: Profile? = nil) throws -> Double {
+      let clock = ContinuousClock()
+      let begin = clock.now
+      _ = try plan.runValues(feeds, profile: profile)
+      return (clock.now - begin).seconds
+    }
   }
 
   private func parts(_ model: Graph) throws -> [Part] {

@@ -88,16 +88,11 @@ struct RewriteCommand: ParsableCommand {
     let outputs =
       kept.isEmpty && made.isEmpty
       ? loaded.graph.outputs.map(\.name) : made + kept.filter { !made.contains($0) }
-    var result = try loaded.graph.applying(
+    let result = try loaded.graph.applying(
       rewrites, .standard, inputs: inputs,
       outputs: outputs + (gradient.map { made.contains($0) ? [] : [$0] } ?? []),
       pool: arguments.pool())
-    let target = FolderBoundary.folder(of: output)
-    guard let home = FolderPaths.relative(FolderBoundary.folder(of: graph), to: target) else {
-      throw DataError("\(output): is not in the folder of \(graph), or above it")
-    }
-    if !home.isEmpty { result = try result.relocated(checkpoint: home) }
-    try GraphWriter.write(result.validated(.standard), to: output, operators: .standard)
+    try loaded.write(result, to: output)
     print("\(output): \(result.nodes.count) nodes, \(result.outputs.count) outputs")
   }
 

@@ -65,4 +65,27 @@ import Testing
       #expect(bare.code == 64 && bare.errors.contains("need --image and --text"), "\(bare.errors)")
     }
   }
+
+  /// The sample runs captions together, and how many does not show in the last bit.
+  @Test func captionsAtOnce() throws {
+    let folder = "\(Fixtures.repository)/Graphs/sample"
+    func run(_ extra: [String]) throws -> String {
+      let texts = ["a red boot", "a green bag", "a coat", "two cats", "grass"].flatMap { ["--text", $0] }
+      let outcome = try Commands.run(
+        "dsd-run",
+        [
+          "\(folder)/graph.pb", "--image", "\(folder)/images/scene-1.png", "--hook", "attn-score",
+          "--timesteps",
+          "500", "--threads", "1", "--json",
+        ] + texts + extra)
+      #expect(outcome.code == 0, "\(outcome.errors)")
+      return outcome.output
+    }
+    let one = try run(["--captions-at-once", "1"])
+    for extra in [[], ["--captions-at-once", "2"], ["--captions-at-once", "5"]] {
+      #expect(try run(extra) == one, "\(extra)")
+    }
+    let inspected = try Commands.run("dsd", ["inspect", "\(folder)/graph.pb"])
+    #expect(inspected.output.contains(/, [3-8] captions at a time/))
+  }
 }

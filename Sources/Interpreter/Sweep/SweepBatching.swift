@@ -3,8 +3,9 @@ import GraphIR
 
 /// Runs the stage that depends on all axes for several positions of the innermost axis at once, as rows of one batch.
 ///
-/// A weight is read from memory once for all rows, and products have more rows to share it. A model whose weights stay in
-/// the cache, or meet many pixels of one image anyway, gains nothing: it runs a position at a time, in less memory.
+/// A weight is read from memory once for all rows, and products have more rows to share it. A large model whose weights
+/// meet many pixels of one image anyway gains nothing: it runs a position at a time, in less memory. A small one, whose
+/// weights stay in the cache, gains by longer runs of the kernels.
 ///
 /// Hooks see every row as if it had run by itself.
 public final class SweepBatching {
@@ -31,9 +32,14 @@ public final class SweepBatching {
   private var preparations: [Int: Preparation?] = [:]
 
   /// Multiply-adds for each weight of the model from which on one row keeps the kernels busy.
-  private static let enough = 256
+  private static let enough = 256.0
   /// Bytes of weights that stay in the cache from one position to the next.
   private static let cachedBytes = 64 << 20
+  /// Multiply-adds of a run of such a model from which on starting its kernels does not show.
+  private static let long = 2e9
+  /// Multiply-adds of a stage that is too short to batch: it takes next to no time, and its smallest products would
+  /// choose another kernel for more rows, with other last bits.
+  private static let short = 100e6
   /// Sizes of groups that have memory at a time.
   static let keptSizes = 2
   /// Rows at most, unless it is said otherwise.
@@ -47,12 +53,13 @@ public final class SweepBatching {
       return nil
     }
     let own = plan.stages[stage].plan
-    let weights = own.constantBytes / MemoryLayout<Float>.size
-    let wanted = Double(SweepBatching.enough) * Double(weights) / Double(max(own.multiplyAdds, 1))
-    limit =
-      rows
-      ?? (own.constantBytes < SweepBatching.cachedBytes
-        ? 1 : Int(min(wanted, Double(SweepBatching.most)).rounded()))
+    let multiplyAdds = Double(max(own.multiplyAdds, 1))
+    let weights = Double(own.constantBytes / MemoryLayout<Float>.size)
+    var wanted = SweepBatching.enough * weights / multiplyAdds
+    if own.constantBytes < SweepBatching.cachedBytes {
+      wanted = multiplyAdds < SweepBatching.short ? 1 : SweepBatching.long / multiplyAdds
+    }
+    limit = rows ?? Int(min(wanted, Double(SweepBatching.most)).rounded())
     // What a hook puts in a value's place is of one row.
     guard limit > 1, !own.steps.contains(where: { $0.attachments.contains(where: \.alters) }) else {
       return nil

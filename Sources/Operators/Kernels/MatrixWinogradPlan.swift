@@ -27,19 +27,24 @@ struct WinogradPlan {
   let slots: Int
   let depth: Int
 
+  /// Bytes of kernels up to which the tile is chosen for ``nominalImages``, whatever the number of images is: models as
+  /// small as that run several positions of a sweep at once, and a row's bits must not depend on how many.
+  private static let smallKernels = 8 << 20
+  private static let nominalImages = 4
+
   /// Bytes of transformed input in a block: a share of the last cache.
   private static let blockBytes = 6 << 20
 
   /// Nil when the convolution is not one of 3×3 that keeps the size, or gains nothing.
+  /// - Parameter tiles: those to choose from.
   init?(
-    _ shape: ConvolutionShape, _ precision: ProductPrecision = .float32, _ largest: WinogradTile = .default,
-    keepsWeights: Bool = false
+    _ shape: ConvolutionShape, _ precision: ProductPrecision = .float32,
+    _ tiles: [WinogradTile] = WinogradTile.usual, keepsWeights: Bool = false
   ) {
     guard let best = PanelKernels.best(precision) else { return nil }
-    self.init(shape, best, WinogradTile.allCases.filter { $0 <= largest }, keepsWeights: keepsWeights)
+    self.init(shape, best, tiles, keepsWeights: keepsWeights)
   }
 
-  /// - Parameter tiles: those to choose from.
   init?(
     _ shape: ConvolutionShape, _ kernels: PanelKernels, _ tiles: [WinogradTile], keepsWeights: Bool = false
   ) {
@@ -53,11 +58,13 @@ struct WinogradPlan {
       return nil
     }
     let (rows, columns) = (kernels.rows, kernels.columns)
+    let kernelBytes = Cost.product([shape.outputChannels, shape.inputChannels, 9 * MemoryLayout<Float>.size])
+    let images = kernelBytes <= Self.smallKernels ? Self.nominalImages : shape.batch
     func across(_ tile: ck_winograd) -> Int { (width + tile.width - 1) / tile.width }
     func perImage(_ tile: ck_winograd) -> Int { across(tile) * ((height + tile.height - 1) / tile.height) }
     // Multiplications of a pair of channels, with what transforming its kernel costs beside them.
     func cost(_ tile: ck_winograd) -> Int {
-      let (tiles, overflow) = perImage(tile).multipliedReportingOverflow(by: shape.batch)
+      let (tiles, overflow) = perImage(tile).multipliedReportingOverflow(by: images)
       guard !overflow, tiles < 1 << 40 else { return .max }
       // Half a panel takes about three quarters of a whole one's time.
       let last = tiles % columns
@@ -65,7 +72,7 @@ struct WinogradPlan {
       return tile.planes * (tiles - last + part + (keepsWeights ? 0 : 12))
     }
     guard let tile = tiles.map(kernels.winograd).min(by: { cost($0) < cost($1) }),
-      cost(tile) < Cost.product([10, shape.batch, shape.outputs])
+      cost(tile) < Cost.product([10, images, shape.outputs])
     else { return nil }
     self.shape = shape
     self.kernels = kernels

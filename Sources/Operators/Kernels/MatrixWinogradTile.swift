@@ -8,11 +8,16 @@ public enum WinogradTile: String, Sendable, CaseIterable, Comparable {
   case twoByFour = "2x4"
   case fourByFour = "4x4"
 
-  /// The largest that is used where nothing else is asked for.
-  public static let `default` = WinogradTile.twoByFour
+  /// Those to choose from where nothing else is asked for.
+  static let usual: [WinogradTile] = [.twoByTwo, .twoByFour]
 
-  /// The key of a convolution's metadata that asks for the largest tile.
+  /// The key of a convolution's metadata that settles its tiles: `none`, the largest (`2x4`) or the only one (`=2x4`).
   public static let metadataKey = "dsd.winograd"
+  /// The metadata's value for sums as they stand.
+  public static let sums = "none"
+
+  /// The metadata's value for no other tile than this one.
+  public var onlyThis: String { "=" + rawValue }
 
   public static func < (a: WinogradTile, b: WinogradTile) -> Bool { a.position < b.position }
 
@@ -27,18 +32,17 @@ public enum WinogradTile: String, Sendable, CaseIterable, Comparable {
     }
   }
 
-  /// The largest tile that a node's metadata asks for.
+  /// Those that a node's metadata allows; a cost model chooses among several.
   /// - Throws: `DataError` when there is none of that name.
-  init(_ attributes: Attributes) throws {
-    guard let text = attributes.metadata[WinogradTile.metadataKey] else {
-      self = .default
-      return
+  static func allowed(_ attributes: Attributes) throws -> [WinogradTile] {
+    guard let text = attributes.metadata[metadataKey] else { return usual }
+    if text == sums { return [] }
+    let isOnly = text.hasPrefix("=")
+    guard let tile = WinogradTile(rawValue: String(text.dropFirst(isOnly ? 1 : 0))) else {
+      let known = ([sums] + allCases.map(\.rawValue) + allCases.map(\.onlyThis)).joined(separator: ", ")
+      throw DataError("metadata '\(metadataKey)': '\(text)' is not one of \(known)")
     }
-    guard let tile = WinogradTile(rawValue: text) else {
-      let known = WinogradTile.allCases.map(\.rawValue).joined(separator: ", ")
-      throw DataError("metadata '\(WinogradTile.metadataKey)': '\(text)' is not one of \(known)")
-    }
-    self = tile
+    return isOnly ? [tile] : allCases.filter { $0 <= tile }
   }
 }
 

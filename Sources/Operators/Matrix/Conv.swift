@@ -13,7 +13,7 @@ struct Conv: Operator {
 
   let window: ConvolutionWindow
   let precision: ProductPrecision
-  let largestTile: WinogradTile
+  let tiles: [WinogradTile]
   private var kept: Kept?
 
   /// A plan with the weight in its layout.
@@ -25,7 +25,7 @@ struct Conv: Operator {
   init(_ attributes: Attributes) throws {
     window = try ConvolutionWindow(attributes)
     precision = attributes.precision
-    largestTile = try WinogradTile(attributes)
+    tiles = try WinogradTile.allowed(attributes)
   }
 
   func infer(_ inputs: InferenceInputs) throws -> [TensorType] {
@@ -69,7 +69,7 @@ struct Conv: Operator {
     let b = inputs.count > 2 ? inputs[2] : nil
     if let kept { return run(kept, x, w, b, y, context) }
     let shape = try shape(x.shape, w.shape)
-    if x.dtype == .float32, let plan = WinogradPlan(shape, precision, largestTile) {
+    if x.dtype == .float32, let plan = WinogradPlan(shape, precision, tiles) {
       return WinogradConvolution(
         plan: plan, x: x.pointer(as: Float.self), w: w.pointer(as: Float.self),
         bias: b?.pointer(as: Float.self), y: y.pointer(as: Float.self)
@@ -120,7 +120,7 @@ struct Conv: Operator {
     guard inputs.count > 1, let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape,
       let shape = try? shape(x, w)
     else { return 0 }
-    if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape, precision, largestTile) {
+    if inputs[0]?.dtype != .float64, let plan = WinogradPlan(shape, precision, tiles) {
       return plan.byteCount(threads: threads)
     }
     if shape.isPointwise {
@@ -159,7 +159,7 @@ extension Conv: WeightKeepingOperator {
     guard let w = constants[1], w.dtype == .float32, inputs[0]?.dtype == .float32,
       let x = inputs[0]?.concreteShape, let shape = try? shape(x, w.shape), !w.shape.contains(0)
     else { return nil }
-    if let plan = WinogradPlan(shape, precision, largestTile, keepsWeights: true) {
+    if let plan = WinogradPlan(shape, precision, tiles, keepsWeights: true) {
       return keepable(w, plan)
     }
     let plan = ConvolutionPlan(shape)

@@ -51,15 +51,19 @@ import Testing
     zip(position, shape).reduce(0) { $0 * $1.1 + $1.0 }
   }
 
-  /// Calls `body` with every output, input and weight element that belong together in a convolution whose
-  /// input is `small ? … : large`; for the transpose the two change places.
+  /// Calls `body` with the offsets of every output, input and weight element that belong together in a convolution;
+  /// for the transpose the first two change places.
   private func pairs(
-    _ c: Case, input: [Int], output: [Int], _ body: (_ out: [Int], _ input: [Int], _ tap: [Int]) -> Void
+    _ c: Case, input: [Int], output: [Int], _ body: (_ out: Int, _ input: Int, _ tap: Int) -> Void
   ) {
+    let kernel = Array(c.w.shape.dropFirst(2))
+    let taps = positions(kernel)
     for out in positions(output) {
-      for tap in positions(Array(c.w.shape.dropFirst(2))) {
+      for tap in taps {
         let place = out.indices.map { out[$0] * c.strides[$0] + tap[$0] * c.dilations[$0] - c.pads[$0] }
-        if zip(place, input).allSatisfy({ $0 >= 0 && $0 < $1 }) { body(out, place, tap) }
+        if zip(place, input).allSatisfy({ $0 >= 0 && $0 < $1 }) {
+          body(offset(out, output), offset(place, input), offset(tap, kernel))
+        }
       }
     }
   }
@@ -67,7 +71,7 @@ import Testing
   private func plainConv(_ c: Case, _ output: [Int]) -> [Double] {
     let (x, w, spatial) = (c.x.doubles, c.w.doubles, Array(c.x.shape.dropFirst(2)))
     let (channels, part) = (c.w.shape[0], c.w.shape[1])
-    let kernel = Array(c.w.shape.dropFirst(2))
+    let taps = Shape.count(Array(c.w.shape.dropFirst(2)))
     let (inside, outside) = (Shape.count(spatial), Shape.count(output))
     var y = (0..<c.x.shape[0] * channels * outside).map { c.bias?.doubles[$0 / outside % channels] ?? 0 }
     pairs(c, input: spatial, output: output) { out, place, tap in
@@ -75,9 +79,9 @@ import Testing
         for o in 0..<channels {
           for i in 0..<part {
             let channel = o / (channels / c.group) * part + i
-            y[(n * channels + o) * outside + offset(out, output)] +=
-              x[(n * c.x.shape[1] + channel) * inside + offset(place, spatial)]
-              * w[(o * part + i) * Shape.count(kernel) + offset(tap, kernel)]
+            y[(n * channels + o) * outside + out] +=
+              x[(n * c.x.shape[1] + channel) * inside + place]
+              * w[(o * part + i) * taps + tap]
           }
         }
       }
@@ -88,7 +92,7 @@ import Testing
   private func plainTranspose(_ c: Case, _ output: [Int]) -> [Double] {
     let (x, w, spatial) = (c.x.doubles, c.w.doubles, Array(c.x.shape.dropFirst(2)))
     let (channels, part) = (c.x.shape[1], c.w.shape[1])
-    let kernel = Array(c.w.shape.dropFirst(2))
+    let taps = Shape.count(Array(c.w.shape.dropFirst(2)))
     let (inside, outside, all) = (Shape.count(spatial), Shape.count(output), part * c.group)
     var y = (0..<c.x.shape[0] * all * outside).map { c.bias?.doubles[$0 / outside % all] ?? 0 }
     pairs(c, input: output, output: spatial) { from, place, tap in
@@ -96,9 +100,9 @@ import Testing
         for channel in 0..<channels {
           for o in 0..<part {
             let absolute = channel / (channels / c.group) * part + o
-            y[(n * all + absolute) * outside + offset(place, output)] +=
-              x[(n * channels + channel) * inside + offset(from, spatial)]
-              * w[(channel * part + o) * Shape.count(kernel) + offset(tap, kernel)]
+            y[(n * all + absolute) * outside + place] +=
+              x[(n * channels + channel) * inside + from]
+              * w[(channel * part + o) * taps + tap]
           }
         }
       }

@@ -84,19 +84,31 @@ struct WinogradTests {
       let node = Node("Conv", name: "n", inputs: ["x", "w"], outputs: ["y"], metadata: metadata)
       return try #require(try set.bind(node, opset: 22) as? Conv)
     }
-    #expect(try bound([:]).largestTile == .twoByFour)
-    #expect(try bound(["dsd.winograd": "4x4"]).largestTile == .fourByFour)
+    #expect(try bound([:]).tiles == [.twoByTwo, .twoByFour])
+    #expect(try bound(["dsd.winograd": "4x4"]).tiles == [.twoByTwo, .twoByFour, .fourByFour])
+    #expect(try bound(["dsd.winograd": "=2x4"]).tiles == [.twoByFour])
+    #expect(try bound(["dsd.winograd": "none"]).tiles == [])
     #expect(try bound(["dsd.precision": "bfloat16"]).precision == .bfloat16)
-    for metadata in [["dsd.winograd": "5x5"], ["dsd.precision": "half"]] {
+    for metadata in [["dsd.winograd": "5x5"], ["dsd.winograd": "=none"], ["dsd.precision": "half"]] {
       #expect(throws: DataError.self) { try bound(metadata) }
     }
     // Fewer multiplications where tiles are many, no larger tiles where they are few.
-    let (large, small) = (Self.shape([1, 64, 64, 64, 64]), Self.shape([1, 64, 64, 8, 8]))
+    let (large, small) = (Self.shape([1, 64, 64, 64, 64]), Self.shape([1, 64, 64, 4, 4]))
     for largest in WinogradTile.allCases where ck_panels_available(0, 0) != nil {
-      let plan = try #require(WinogradPlan(large, .float32, largest))
+      let tiles = WinogradTile.allCases.filter { $0 <= largest }
+      let plan = try #require(WinogradPlan(large, .float32, tiles))
       #expect(plan.tile.height * plan.tile.width == [.twoByTwo: 4, .twoByFour: 8, .fourByFour: 16][largest])
-      #expect(try #require(WinogradPlan(small, .float32, largest)).tile.planes == 16)
+      #expect(try #require(WinogradPlan(small, .float32, tiles)).tile.planes == 16)
+      #expect(WinogradPlan(large, .float32, []) == nil)
     }
+  }
+
+  @Test("Small models' tiles do not depend on the number of images", arguments: shapes + [[1, 64, 64, 4, 4]])
+  func tilesOfSmallModels(_ extents: [Int]) throws {
+    func tile(_ images: Int) -> Int? {
+      WinogradPlan(Self.shape([images] + extents.dropFirst())).map { Int($0.tile.planes) }
+    }
+    for images in [2, 3, 4, 5, 8, 64] { #expect(tile(images) == tile(1)) }
   }
 
   @Test("Other convolutions and tiny ones are left to the direct sum")

@@ -1,0 +1,14 @@
+import CommandLineSupport
+
+extension LoadedGraph {
+  /// Writes a graph that was made of this one. Weights stay in their files.
+  /// - Throws: `DataError` when the new file is not in this one's folder, or above it.
+  func write(_ graph: Graph, to output: String) throws {
+    let target = FolderBoundary.folder(of: output)
+    guard let home = FolderPaths.relative(FolderBoundary.folder(of: path), to: target) else {
+      throw DataError("\(output): is not in the folder of \(path), or above it")
+    }
+    let result = home.isEmpty ? graph : try graph.relocated(checkpoint: home)
+    try GraphWriter.write(result.validated(.standard), to: output, operators: .standard)
+  }
+}
