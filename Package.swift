@@ -9,7 +9,7 @@ import PackageDescription
 let ir: [Target.Dependency] = ["TensorCore", "GraphIR"]
 let library: [Target.Dependency] =
   ir + ["ONNXWire", "Operators", "Interpreter", "Rewrites", "Diffusion", "Discriminative"]
-// What a test costs is what it calls. Optimising the tests themselves would take a third of the build.
+// What a test costs is what it calls. Optimising the tests themselves would take a quarter of the build.
 let unoptimized: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 

@@ -1,90 +1,157 @@
 import Foundation
 
-/// Measures how each 3×3 convolution of a graph is fastest on this machine, and writes that into the nodes' metadata.
+/// Measures how each 3×3 convolution of a graph is fastest on this machine.
 ///
-/// A cost model chooses among Winograd's tiles, and it knows multiplications, not caches. Every choice is tried for all
+/// A cost model chooses among Winograd's tiles, and it knows multiplications, not caches. Every way is tried for all
 /// convolutions at once, in runs of the whole graph, so that each is timed among its neighbours.
 public struct ConvolutionTuning {
   /// What is said to a convolution, in the metadata's words; nil leaves it to the cost model.
-  public typealias Choice = String?
+  public typealias Way = String?
 
-  public static let choices: [Choice] = [
+  public static let ways: [Way] = [
     nil, WinogradTile.sums, WinogradTile.twoByTwo.onlyThis, WinogradTile.twoByFour.onlyThis,
   ]
 
-  /// By how much another choice must be faster than the cost model's: less than that is noise.
+  /// How often each is tried, apart from each other: a slow phase of the machine shall not hit one way alone.
+  public static let rounds = 2
+
+  /// By how much another way must be faster than the cost model's, in every round: less than that is noise.
   static let gain = 0.03
 
-  /// Names of the nodes that have a choice and have not made one.
+  /// A convolution that was timed, for JSON.
+  public struct Convolution: Encodable {
+    let node: String
+    /// The least of each way, `model` the cost model's.
+    let seconds: [String: Double]
+    /// Nil: the cost model's way stays.
+    let chosen: String?
+  }
+
+  /// Names of the nodes that may be told something.
   public let nodes: [String]
   private let graph: Graph
-  /// The least seconds of each node by choice.
-  private var seconds: [String: [Choice: Double]] = [:]
+  /// The least seconds of each node by way, in each round.
+  private var seconds: [String: [Way: [Double]]] = [:]
 
-  public init(_ graph: Graph) {
+  /// - Throws: `DataError` when there is nothing to choose.
+  public init(_ graph: Graph) throws {
+    let candidates = graph.nodes.filter { ConvolutionTuning.hasWays($0, graph) }
+    guard !candidates.isEmpty else {
+      throw DataError("has no 3×3 convolution that could be computed in several ways")
+    }
+    nodes = candidates.filter { $0.metadata[WinogradTile.metadataKey] == nil }.map(\.name)
+    guard !nodes.isEmpty else {
+      throw DataError("all 3×3 convolutions are told how already (metadata '\(WinogradTile.metadataKey)')")
+    }
     self.graph = graph
-    nodes = graph.nodes.filter { ConvolutionTuning.hasChoice($0, graph) }.map(\.name)
   }
 
-  private static func hasChoice(_ node: Node, _ graph: Graph) -> Bool {
-    guard node.op == "Conv", node.domain.isEmpty, !node.name.isEmpty,
-      node.metadata[WinogradTile.metadataKey] == nil,
-      node.inputs.count > 1, let kernel = graph.initializers[node.inputs[1]]?.type.concreteShape
-    else { return false }
-    if case .ints(let strides)? = node.attributes["strides"], strides.contains(where: { $0 != 1 }) {
+  private static func hasWays(_ node: Node, _ graph: Graph) -> Bool {
+    guard node.op == "Conv", node.domain.isEmpty, !node.name.isEmpty, node.inputs.count > 1 else {
       return false
     }
-    return kernel.count == 4 && kernel[2...] == [3, 3]
+    for name in ["strides", "dilations"] {
+      if case .ints(let values)? = node.attributes[name], values.contains(where: { $0 != 1 }) { return false }
+    }
+    if case .int(let groups)? = node.attributes["group"], groups != 1 { return false }
+    guard let kernel = kernel(node, graph) else { return true }
+    return kernel == [3, 3]
   }
 
-  /// The graph with the same choice for all.
-  public func graph(trying choice: Choice) -> Graph { graph(choosing: { _ in choice }) }
+  /// The extents of a convolution's kernel; nil where they become known in a run only.
+  private static func kernel(_ node: Node, _ graph: Graph) -> [Int]? {
+    if case .ints(let extents)? = node.attributes["kernel_shape"] { return extents.map { Int($0) } }
+    var weight = node.inputs[1]
+    // Weights of 16 and 8 bits are made float32 first.
+    while graph.initializers[weight] == nil {
+      guard let maker = graph.nodes.first(where: { $0.outputs.contains(weight) }),
+        ["Cast", "DequantizeLinear"].contains(maker.op), let input = maker.inputs.first
+      else { return nil }
+      weight = input
+    }
+    return graph.initializers[weight]!.type.concreteShape.map { Array($0.dropFirst(2)) }
+  }
 
-  private func graph(choosing choice: (String) -> Choice) -> Graph {
+  /// The graph with the same way for all.
+  public func graph(trying way: Way) -> Graph { set(in: graph) { _ in way } }
+
+  /// Another graph of the same nodes, such as that of the file, with the best ways in it.
+  public func tuned(_ graph: Graph) -> Graph { set(in: graph, best) }
+
+  private func set(in graph: Graph, _ way: (String) -> Way) -> Graph {
     var result = graph
     let open = Set(nodes)
     for position in result.nodes.indices where open.contains(result.nodes[position].name) {
-      result.nodes[position].metadata[WinogradTile.metadataKey] = choice(result.nodes[position].name)
+      result.nodes[position].metadata[WinogradTile.metadataKey] = way(result.nodes[position].name)
     }
     return result
   }
 
-  /// Takes in what runs of `graph(trying:)` took.
-  public mutating func add(_ profile: Profile, trying choice: Choice) {
-    for event in profile.events where event.depth == 0 { add(event.seconds, of: event.node, trying: choice) }
+  /// Takes in what a round's runs of `graph(trying:)` took.
+  public mutating func add(_ profile: Profile, trying way: Way, round: Int) {
+    for event in profile.events where event.depth == 0 {
+      add(event.seconds, of: event.node, trying: way, round: round)
+    }
   }
 
-  mutating func add(_ time: Double, of node: String, trying choice: Choice) {
-    seconds[node, default: [:]][choice] = min(seconds[node]?[choice] ?? .infinity, time)
+  mutating func add(_ time: Double, of node: String, trying way: Way, round: Int) {
+    var times = seconds[node]?[way] ?? Array(repeating: .infinity, count: Self.rounds)
+    times[round] = min(times[round], time)
+    seconds[node, default: [:]][way] = times
   }
 
   /// What is fastest for a node.
-  public func best(_ node: String) -> Choice {
+  func best(_ node: String) -> Way {
     guard let times = seconds[node], let usual = times[nil],
-      let (choice, least) = times.min(by: { $0.value < $1.value }), least < usual * (1 - Self.gain)
+      let (way, least) = times.min(by: { $0.value.min()! < $1.value.min()! }),
+      zip(least, usual).allSatisfy({ $0 < $1 * (1 - Self.gain) })
     else { return nil }
-    return choice
+    return way
   }
 
-  /// The graph with the best choices in its nodes.
-  public func tuned() -> Graph { graph(choosing: best) }
+  /// Those that were timed.
+  public var convolutions: [Convolution] {
+    nodes.compactMap { node in
+      seconds[node].map { times in
+        Convolution(
+          node: node,
+          seconds: Dictionary(uniqueKeysWithValues: times.map { ($0.key ?? "model", $0.value.min()!) }),
+          chosen: best(node))
+      }
+    }
+  }
 
   /// What was chosen, for people.
   public func text() -> String {
     func milliseconds(_ value: Double?) -> String { value.map { String(format: "%.3f", $0 * 1e3) } ?? "–" }
+    let timed = convolutions
     var table = TextTable(
-      ["convolution", "by the model, ms"] + Self.choices.compactMap(\.self) + ["chosen"], right: [1, 2, 3, 4])
-    var (before, after) = (0.0, 0.0)
-    for node in nodes {
-      guard let times = seconds[node], let usual = times[nil] else { continue }
+      ["convolution", "cost model's, ms"] + Self.ways.compactMap(\.self) + ["chosen"], right: [1, 2, 3, 4])
+    var (before, after, told) = (0.0, 0.0, 0)
+    for convolution in timed {
+      let usual = convolution.seconds["model"] ?? 0
       before += usual
-      after += times[best(node)] ?? usual
-      guard let choice = best(node) else { continue }
-      table.rows.append([node] + Self.choices.map { milliseconds(times[$0]) } + [choice])
+      after += convolution.seconds[convolution.chosen ?? "model"] ?? usual
+      guard let chosen = convolution.chosen else { continue }
+      told += 1
+      table.rows.append(
+        [convolution.node] + Self.ways.map { milliseconds(convolution.seconds[$0 ?? "model"]) } + [chosen])
     }
     let sum = String(
-      format: "%d of %d convolutions are told a tile: %.3f ms for all of them where it was %.3f",
-      table.rows.count, nodes.count, after * 1e3, before * 1e3)
-    return table.rows.isEmpty ? sum : "\(table.text)\n\n\(sum)"
+      format: "%d of %d convolutions are told how: %.3f ms for all of them where it was %.3f",
+      told, timed.count, after * 1e3, before * 1e3)
+    return told == 0 ? sum : "\(table.text)\n\n\(sum)"
+  }
+}
+
+/// What tuning found, for JSON.
+public struct TuningReport: Encodable {
+  let before, after: BenchReport
+  let convolutions: [ConvolutionTuning.Convolution]
+
+  public init(before: BenchReport, after: BenchReport, _ tuning: ConvolutionTuning) {
+    self.before = before
+    self.after = after
+    convolutions = tuning.convolutions
   }
 }

@@ -67,7 +67,8 @@ public struct SweepArguments: ParsableArguments {
 public struct BatchArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Captions that go through the UNet together; by default several where it is its weights that take the time.",
+      "Captions that go through the UNet together; by default several where it is its weights, or the start of "
+        + "kernels, that takes the time.",
       valueName: "count"))
   public var captionsAtOnce: Int?
 

@@ -21,6 +21,12 @@ extension Graph {
 }
 
 extension Node {
+  /// The key of a convolution's metadata that settles which of Winograd's tiles it may use.
+  public static let winogradKey = "dsd.winograd"
+
+  /// Keys of metadata that decide the last bits of what a node computes.
+  public static let numericKeys: Set = [ProductPrecision.metadataKey, winogradKey]
+
   /// The precision that the node's metadata asks for.
   /// - Throws: `DataError` when there is none of that name.
   public func productPrecision() throws -> ProductPrecision {

@@ -6,13 +6,13 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time a graph: as a whole, by operator and by node.",
     discussion: """
-      A pipeline graph is timed part by part, as a matching job runs it, with the attention score read:
+      A pipeline graph is timed part by part, as a matching job of one caption runs it, with the attention score read:
         dsd bench graph.pb --threads 2
       Any other graph as a whole, with inputs made up where they are not given:
         dsd bench unet.onnx --dim batch=1 --dim height=64 --dim width=64 --json times.json
       Tools/bench times the same beside ONNX Runtime, OpenVINO and torch.
-      With --tune each 3×3 convolution is tried in every way that keeps float32's accuracy, and a graph file is written \
-      that says the fastest; it belongs to this machine, and its last bits differ:
+      With --tune each 3×3 convolution is tried as sums and by Winograd's algorithm with its two usual tiles, and a graph \
+      file is written that says the fastest. It belongs to this machine, and its last bits differ:
         dsd bench graph.pb --tune tuned.pb
       """)
 
@@ -60,21 +60,23 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputCheck.distinct([("--json", json), ("--tune", tune)], from: graph, "the graph")
     for file in [json, tune].compactMap(\.self) { try OutputCheck.file(file) }
-    let start = clock.now
+    let start = ContinuousClock.now
     let loaded = try arguments.load(graph)
-    let read = (clock.now - start).seconds
+    let read = (ContinuousClock.now - start).seconds
     if let tune { return try self.tune(loaded, to: tune, read) }
-    let steps = Steps("timing")
-    var report = try time(loaded.graph, read, steps)
+    var report = try time(loaded.graph, read, Steps("timing"))
     report.peak = ProductPeak.measure(arguments.pool())
     print(report.text(nodes: nodes))
+    try write(report)
+  }
+
+  private func write(_ report: some Encodable) throws {
     if let json { try AtomicFile.write(Array((try JSONText.encode(report) + "\n").utf8), to: json) }
   }
 
-  private var clock: ContinuousClock { ContinuousClock() }
-
-  /// Work that progress is told of; how much there is becomes known on the way.
+  /// Work that progress is told of.
   private final class Steps {
     private let progress: (Int, Int) -> Void
     private var done = 0
@@ -85,19 +87,22 @@ struct BenchCommand: ParsableCommand {
     func step<T>(_ body: () throws -> T) rethrows -> T {
       defer {
         done += 1
-        progress(done, max(done, count))
+        progress(done, count)
       }
       return try body()
     }
   }
 
   /// Times all parts of a graph.
-  private func time(_ model: Graph, _ loadSeconds: Double, _ steps: Steps) throws -> BenchReport {
-    let start = clock.now
+  private func time(_ model: Graph, as name: String? = nil, _ loadSeconds: Double, _ steps: Steps) throws
+    -> BenchReport
+  {
+    let start = ContinuousClock.now
     let parts = try self.parts(model)
     var report = BenchReport(
-      graph: graph, threads: arguments.threadCount, precision: (arguments.precision ?? .fp32).rawValue,
-      loadSeconds: loadSeconds, planSeconds: (clock.now - start).seconds)
+      graph: name ?? graph, threads: arguments.threadCount,
+      precision: (arguments.precision ?? .fp32).rawValue,
+      loadSeconds: loadSeconds, planSeconds: (ContinuousClock.now - start).seconds)
     steps.count += parts.count * (1 + warmup + 2 * `repeat`)
     for part in parts {
       let first = try steps.step { try part.once() }
@@ -113,38 +118,39 @@ struct BenchCommand: ParsableCommand {
 
   /// Finds each convolution's fastest way, writes the graph, and times it beside the one that was given.
   private func tune(_ loaded: LoadedGraph, to output: String, _ loadSeconds: Double) throws {
-    var tuning = ConvolutionTuning(loaded.graph)
-    guard !tuning.nodes.isEmpty else {
-      throw DataError("\(graph): has no 3×3 convolution that may be computed in more than one way")
+    // What the run's options have made of the graph is no business of the new file.
+    let own = try GraphReader.read(path: graph, weights: .leave).validated(.standard)
+    _ = try loaded.home(for: output)
+    var tuning: ConvolutionTuning
+    do {
+      tuning = try ConvolutionTuning(loaded.graph)
+    } catch let error as DataError {
+      throw DataError("\(graph): \(error.message)")
     }
-    let steps = Steps("tuning")
-    // Two rounds, so that a slow phase of the machine does not hit one choice alone.
-    let rounds = 2
-    for round in 0..<rounds {
-      for choice in ConvolutionTuning.choices {
-        let parts = try self.parts(tuning.graph(trying: choice))
-        if round == 0, choice == nil {
-          steps.count = parts.count * rounds * ConvolutionTuning.choices.count * (warmup + `repeat`)
-        }
+    let (steps, warmup) = (Steps("tuning"), max(warmup, 1))
+    for round in 0..<ConvolutionTuning.rounds {
+      for way in round % 2 == 0 ? ConvolutionTuning.ways : ConvolutionTuning.ways.reversed() {
+        let parts = try self.parts(tuning.graph(trying: way))
+        steps.count =
+          parts.count * ConvolutionTuning.rounds * ConvolutionTuning.ways.count * (warmup + `repeat`)
         for part in parts {
-          for _ in 0..<max(warmup, 1) { _ = try steps.step { try part.once() } }
+          for _ in 0..<warmup { _ = try steps.step { try part.once() } }
           let profile = Profile(keepsEvents: true)
           for _ in 0..<`repeat` { _ = try steps.step { try part.once(profile) } }
-          tuning.add(profile, trying: choice)
+          tuning.add(profile, trying: way, round: round)
         }
       }
     }
-    let tuned = tuning.tuned()
     print(tuning.text())
-    try loaded.write(tuned, to: output)
+    try loaded.write(tuning.tuned(own), to: output)
     print("\(output): written")
-    var reports = try [loaded.graph, tuned].map { try time($0, loadSeconds, steps) }
-    let peak = ProductPeak.measure(arguments.pool())
-    for place in reports.indices { reports[place].peak = peak }
-    for (name, report) in zip(["as it was", "tuned"], reports) {
-      print("\n\(name)\n\n\(report.text(nodes: 0))")
-    }
-    if let json { try AtomicFile.write(Array((try JSONText.encode(reports[1]) + "\n").utf8), to: json) }
+    let timing = Steps("timing")
+    var before = try time(loaded.graph, loadSeconds, timing)
+    var after = try time(tuning.tuned(loaded.graph), as: output, loadSeconds, timing)
+    before.peak = ProductPeak.measure(arguments.pool())
+    after.peak = before.peak
+    for report in [before, after] { print("\n\(report.text(nodes: nodes))") }
+    try write(TuningReport(before: before, after: after, tuning))
   }
 
   /// What is timed by itself.
@@ -155,10 +161,9 @@ struct BenchCommand: ParsableCommand {
 
     /// The seconds of a run.
     func once(_ profile: Profile? = nil) throws -> Double {
-      let clock = ContinuousClock()
-      let begin = clock.now
+      let begin = ContinuousClock.now
       _ = try plan.runValues(feeds, profile: profile)
-      return (clock.now - begin).seconds
+      return (ContinuousClock.now - begin).seconds
     }
   }
 

@@ -72,6 +72,10 @@ struct RewriteCommand: ParsableCommand {
     if gradient == nil, !checkpointBlocks.isEmpty {
       throw ValidationError("--checkpoint-blocks needs --gradient")
     }
+    if arguments.weights != nil {
+      throw ValidationError(
+        "--weights: a rewritten graph has its own weights; import the other folder instead")
+    }
     if let score, score < 1 { throw ValidationError("--score: \(score) is not at least 1") }
   }
 

@@ -87,47 +87,96 @@ import Testing
     let (path, tuned) = ("\(folder)/vae.onnx", "\(folder)/tuned.onnx")
     try FileManager.default.copyItem(
       atPath: Fixtures.path("exports/vae-encoder-legacy-17.onnx"), toPath: path)
-    let (outcome, report) = try bench([path, "--repeat", "1", "--warmup", "0", "--tune", tuned])
+    let file = "\(folder)/tuning.json"
+    let outcome = try Commands.run(
+      "dsd", ["bench", path, "--repeat", "1", "--warmup", "0", "--tune", tuned, "--json", file])
     #expect(outcome.code == 0, "\(outcome.errors)")
-    #expect(outcome.output.contains("convolutions are told a tile") && report?.parts.count == 1)
+    struct Tuning: Decodable {
+      struct Convolution: Decodable {
+        let node: String
+        let seconds: [String: Double]
+        let chosen: String?
+      }
+
+      let before, after: Report
+      let convolutions: [Convolution]
+    }
+    let report = try JSONDecoder().decode(
+      Tuning.self, from: try #require(FileManager.default.contents(atPath: file)))
+    #expect(report.before.graph == path && report.after.graph == tuned)
+    #expect(report.before.parts[0].nodes.count == report.after.parts[0].nodes.count)
+    #expect(outcome.output.contains(" of \(report.convolutions.count) convolutions are told how"))
     let (old, new) = (try GraphReader.read(path: path).nodes, try GraphReader.read(path: tuned).nodes)
     #expect(old.map(\.op) == new.map(\.op))
-    for node in new {
-      if let text = node.metadata["dsd.winograd"] {
-        #expect(node.op == "Conv" && ["none", "=2x2", "=2x4"].contains(text))
-      }
+    var told: [String: String] = [:]
+    for node in new { told[node.name] = node.metadata["dsd.winograd"] }
+    #expect(!report.convolutions.isEmpty)
+    for convolution in report.convolutions {
+      #expect(Set(convolution.seconds.keys) == ["model", "none", "=2x2", "=2x4"])
+      #expect(told.removeValue(forKey: convolution.node) == convolution.chosen)
     }
-    let (same, _) = try bench([path, "--tune", "\(folder)/elsewhere/tuned.onnx"])
-    #expect(same.code != 0 && same.errors.contains("elsewhere"))
+    #expect(told.isEmpty)
+    // Refused before anything is measured.
+    let graph = try Data(contentsOf: URL(fileURLWithPath: path))
+    let elsewhere = try Fixtures.scratch()
+    for (arguments, reason) in [
+      (["--tune", "\(folder)/none/tuned.onnx"], "none"),
+      (["--tune", "\(elsewhere)/tuned.onnx"], "is not in the folder of"),
+      (["--tune", path], "--tune: \(path) is the file of the graph"),
+      (["--tune", tuned, "--json", tuned], "--tune: \(tuned) is the file of --json"),
+    ] {
+      let outcome = try Commands.run("dsd", ["bench", path, "--repeat", "1000000"] + arguments)
+      #expect(outcome.code != 0 && outcome.errors.contains(reason), "\(outcome.errors)")
+    }
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == graph)
   }
 
   @Test func choosesTheFastest() throws {
     let g = GraphBuilder()
     let x = g.input("x", .float32, [1, 8, 16, 16].map { .known($0) })
-    let w = g.constant(Tensor(Array(repeating: Float(1), count: 8 * 8 * 9), shape: [8, 8, 3, 3]), "w")
-    func conv(_ name: String, _ attributes: [String: Attribute] = [:]) -> Value {
+    let weight = Tensor(Array(repeating: Float(1), count: 8 * 8 * 9), shape: [8, 8, 3, 3])
+    let w = g.constant(weight, "w")
+    // Checkpoints of 16 bits have a Cast before each convolution.
+    let cast = g.Cast(g.constant(weight.converted(to: .float16), "w16"), attributes: ["to": .int(1)])
+    func conv(_ name: String, _ w: Value, _ attributes: [String: Attribute] = [:]) -> Value {
       g.Conv(x, w, attributes: ["pads": .ints([1, 1, 1, 1])].merging(attributes) { $1 }, name: name)
     }
-    for name in ["sums", "tile", "as it is"] { g.output(conv(name), as: name, nil) }
-    g.output(conv("strided", ["strides": .ints([2, 2])]), as: "strided", nil)
+    for name in ["sums", "tile", "as it is", "noise"] {
+      g.output(conv(name, name == "tile" ? cast : w), as: name, nil)
+    }
+    g.output(conv("strided", w, ["strides": .ints([2, 2])]), as: "strided", nil)
+    g.output(conv("told", w), as: "told", nil)
     var graph = g.graph
-    graph.nodes[0].metadata["note"] = "kept"
-    var tuning = ConvolutionTuning(graph)
-    #expect(tuning.nodes == ["sums", "tile", "as it is"])
-    let times: [String: [Double]] = [
-      "sums": [3, 2, 4, 5], "tile": [3, 4, 2.5, 2], "as it is": [3, 2.99, 4, 4],
-    ]
-    for (node, times) in times {
-      for (choice, time) in zip(ConvolutionTuning.choices, times) {
-        // The least of several counts.
-        for slower in [1, 0.0, 2] { tuning.add(time + slower, of: node, trying: choice) }
+    for position in graph.nodes.indices {
+      switch graph.nodes[position].name {
+      case "told": graph.nodes[position].metadata["dsd.winograd"] = "4x4"
+      case "sums": graph.nodes[position].metadata["note"] = "kept"
+      default: break
       }
     }
-    let words = tuning.tuned().nodes.map { $0.metadata["dsd.winograd"] }
-    #expect(words == ["none", "=2x4", nil, nil])
-    #expect(tuning.tuned().nodes[0].metadata["note"] == "kept")
+    var tuning = try ConvolutionTuning(graph)
+    #expect(tuning.nodes == ["sums", "tile", "as it is", "noise"])
+    // Seconds by way; those of the second round where they differ.
+    let times: [String: ([Double], [Double])] = [
+      "sums": ([3, 2, 4, 5], [3, 2.5, 4, 5]), "tile": ([3, 4, 2.5, 2], [3, 4, 2.5, 2.5]),
+      "as it is": ([3, 2.99, 4, 4], [3, 2.99, 4, 4]), "noise": ([3, 3, 2, 3], [3, 3, 3, 3]),
+    ]
+    for (node, rounds) in times {
+      for (round, times) in [rounds.0, rounds.1].enumerated() {
+        for (way, time) in zip(ConvolutionTuning.ways, times) {
+          // The least of several counts.
+          for slower in [1, 0.0, 2] { tuning.add(time + slower, of: node, trying: way, round: round) }
+        }
+      }
+    }
+    var words: [String: String] = [:]
+    for node in tuning.tuned(graph).nodes { words[node.name] = node.metadata["dsd.winograd"] }
+    #expect(words == ["sums": "none", "tile": "=2x4", "told": "4x4"])
+    #expect(tuning.tuned(graph).nodes.contains { $0.name == "sums" && $0.metadata["note"] == "kept" })
     #expect(
       tuning.text().contains(
-        "2 of 3 convolutions are told a tile: 7000.000 ms for all of them where it was 9000"))
+        "2 of 4 convolutions are told how: 10000.000 ms for all of them where it was 12000.000"))
+    for position in graph.nodes.indices { graph.nodes[position].metadata["dsd.winograd"] = "2x2" }
+    #expect(throws: DataError.self) { try ConvolutionTuning(graph) }
   }
 }

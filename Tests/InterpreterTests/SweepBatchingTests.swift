@@ -1,8 +1,9 @@
 import Foundation
 import GraphIR
-import Interpreter
 import TestSupport
 import Testing
+
+@testable import Interpreter
 
 /// Positions of the innermost axis that run together.
 @Suite struct SweepBatchingTests {
@@ -146,6 +147,21 @@ import Testing
     let (same, outputs, other) = try run(together, (2, 5))
     #expect(positions == same && one.runs == other.runs && other.together == 0)
     #expect(zip(expected, outputs).allSatisfy { $0.isIdentical(to: $1) })
+  }
+
+  /// Few multiply-adds for each weight, or short runs whose weights stay in the cache.
+  @Test func rowsByTheModelsSize() {
+    let cases: [(bytes: Int, multiplyAdds: Int, rows: Int)] = [
+      // Full-size UNets at 8×8, 16×16 and 64×64 latents.
+      (3_460_000_000, 6_000_000_000, 8), (3_460_000_000, 25_000_000_000, 8),
+      (3_460_000_000, 400_000_000_000, 1),
+      // The sample, one twice as slow, one too slow, and toys.
+      (40_000_000, 389_000_000, 5), (40_000_000, 800_000_000, 3), (40_000_000, 5_000_000_000, 1),
+      (1_000_000, 5_000_000, 1), (0, 0, 1), (Int.max, 1, 8), (0, .max, 1),
+    ]
+    for (bytes, multiplyAdds, rows) in cases {
+      #expect(SweepBatching.rows(weightBytes: bytes, multiplyAdds: multiplyAdds) == rows)
+    }
   }
 
   /// Small models, and hooks that put something else in a value's place, run one by one.

@@ -70,7 +70,10 @@ import Testing
   }
 
   @Test func blocksAreChosen() throws {
-    let graph = try network().sorted()
+    var graph = try network().sorted()
+    for position in graph.nodes.indices {
+      graph.nodes[position].metadata = ["dsd.winograd": "none", "dsd.precision": "float32", "note": "a note"]
+    }
     let context = RewriteContext(operators: .standard, types: [:])
     func copies(_ patterns: String...) throws -> Int {
       try Recomputation(blocks: patterns.map { Glob($0) }).apply(graph, context).nodes
@@ -83,6 +86,11 @@ import Testing
     // One block of all: what the six hand on to each other is inner as well.
     let all = try Recomputation(blocks: [Glob("net")]).apply(graph, context)
     let copied = all.nodes.filter { $0.scope.first == "recomputed" }
+    // What decides bits is copied too.
+    #expect(
+      copied.filter { $0.op != "After" }.allSatisfy {
+        $0.metadata == ["dsd.winograd": "none", "dsd.precision": "float32"]
+      })
     #expect(copied.count { $0.op == "MatMul" } == 18 && copied.count { $0.op == "Add" } == 5)
     #expect(copied.count { $0.op == "After" } == 1)
     #expect(try plan(all, []).run(["x": Tensor.zeros(.float32, [64, 32])])["dx"] != nil)

@@ -18,14 +18,17 @@ public enum OutputCheck {
   /// - Parameters:
   ///   - outputs: options with their paths; `-` is standard output.
   ///   - path: what is needed.
+  ///   - name: what it is called.
   /// - Throws: `UsageError` that names the option.
-  public static func distinct(_ outputs: [(option: String, path: String?)], from path: String?) throws {
+  public static func distinct(
+    _ outputs: [(option: String, path: String?)], from path: String?, _ name: String = "--results"
+  ) throws {
     func identity(_ path: String) -> String {
       var status = stat()
       if stat(path, &status) == 0 { return "\(status.st_dev) \(status.st_ino)" }
       return URL(fileURLWithPath: path).standardizedFileURL.path
     }
-    var seen = path.map { [identity($0): "--results"] } ?? [:]
+    var seen = path.map { [identity($0): name] } ?? [:]
     for (option, path) in outputs {
       // Devices and pipes take whatever comes.
       guard let path, path != "-", !FileManager.default.fileExists(atPath: path) || isRegular(path) else {

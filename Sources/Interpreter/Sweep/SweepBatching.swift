@@ -26,24 +26,39 @@ public final class SweepBatching {
   private let source: Source
   private unowned let plan: SweepPlan
   private var batches: [Int: StageBatch?] = [:]
-  /// The sizes that have memory, in the order in which they got it.
+  /// The sizes that have memory, in the order of their last use.
   private var sizes: [Int] = []
   private let lock = NSLock()
   private var preparations: [Int: Preparation?] = [:]
 
-  /// Multiply-adds for each weight of the model from which on one row keeps the kernels busy.
-  private static let enough = 256.0
   /// Bytes of weights that stay in the cache from one position to the next.
   private static let cachedBytes = 64 << 20
-  /// Multiply-adds of a run of such a model from which on starting its kernels does not show.
-  private static let long = 2e9
-  /// Multiply-adds of a stage that is too short to batch: it takes next to no time, and its smallest products would
+  /// Multiply-adds for each weight from which on one row of a larger model keeps the kernels busy.
+  private static let multiplyAddsPerWeight = 256.0
+  /// Multiply-adds of a run of a smaller model from which on starting its kernels does not show.
+  private static let multiplyAddsPerRun = 2e9
+  /// Multiply-adds of a row that is too short to batch: it takes next to no time, and its smallest products would
   /// choose another kernel for more rows, with other last bits.
-  private static let short = 100e6
+  private static let leastMultiplyAdds = 100e6
   /// Sizes of groups that have memory at a time.
-  static let keptSizes = 2
+  private static let keptSizes = 4
   /// Rows at most, unless it is said otherwise.
   private static let most = 8
+
+  /// Rows that are best together where nothing else is asked for.
+  /// - Parameters:
+  ///   - weightBytes: of the stage, in float32.
+  ///   - multiplyAdds: of one row.
+  static func rows(weightBytes: Int, multiplyAdds: Int) -> Int {
+    let work = Double(max(multiplyAdds, 1))
+    let wanted: Double
+    if weightBytes >= cachedBytes {
+      wanted = multiplyAddsPerWeight * Double(weightBytes / MemoryLayout<Float>.size) / work
+    } else {
+      wanted = work < leastMultiplyAdds ? 1 : multiplyAddsPerRun / work
+    }
+    return max(1, Int(min(wanted, Double(most)).rounded()))
+  }
 
   /// Nil where there is no such stage, or one row at a time is best.
   /// - Parameter rows: at most so many; nil leaves it to the size of the model.
@@ -53,13 +68,12 @@ public final class SweepBatching {
       return nil
     }
     let own = plan.stages[stage].plan
-    let multiplyAdds = Double(max(own.multiplyAdds, 1))
-    let weights = Double(own.constantBytes / MemoryLayout<Float>.size)
-    var wanted = SweepBatching.enough * weights / multiplyAdds
-    if own.constantBytes < SweepBatching.cachedBytes {
-      wanted = multiplyAdds < SweepBatching.short ? 1 : SweepBatching.long / multiplyAdds
-    }
-    limit = rows ?? Int(min(wanted, Double(SweepBatching.most)).rounded())
+    // Weights that stay as they are stored are not what the kernels read, and a row's bits would depend on the others.
+    let isSmall =
+      plan.preparation.graph.metadata[MemoryUse.metadataKey] != nil && own.constantBytes < Self.cachedBytes
+    limit =
+      rows
+      ?? (isSmall ? 1 : Self.rows(weightBytes: own.constantBytes, multiplyAdds: own.multiplyAdds))
     // What a hook puts in a value's place is of one row.
     guard limit > 1, !own.steps.contains(where: { $0.attachments.contains(where: \.alters) }) else {
       return nil
@@ -81,6 +95,9 @@ public final class SweepBatching {
     source = .beside(other, pool, hook)
   }
 
+  /// Rows that have memory at a time, at most: of the largest sizes.
+  var rowsInMemory: Int { ((max(2, limit - SweepBatching.keptSizes + 1))...max(2, limit)).reduce(0, +) }
+
   /// Cuts a number of positions into groups, as equal as they can be.
   public func groups(_ count: Int) -> [Int] {
     let groups = (count + limit - 1) / limit
@@ -89,9 +106,12 @@ public final class SweepBatching {
 
   /// The stage for so many rows; nil where the graph cannot be run so.
   func batch(of rows: Int) throws -> StageBatch? {
-    if let known = batches[rows] { return known }
+    if let known = batches[rows] {
+      if known != nil { sizes = sizes.filter { $0 != rows } + [rows] }
+      return known
+    }
     let made = try prepared(rows).flatMap { try StageBatch($0, plan.stages[stage], of: plan, rows: rows) }
-    // A number of positions is cut into groups of two sizes at most: other sizes' memory is given back.
+    // The sizes that were not used for longest give their memory back.
     if made != nil {
       sizes = sizes.suffix(SweepBatching.keptSizes - 1) + [rows]
       batches = batches.filter { $0.value == nil || sizes.contains($0.key) }

@@ -97,8 +97,10 @@ public final class SweepPlan {
   /// Bytes beside the weights that all stages together take, with those that run together.
   public var peakBytes: Int {
     stages.enumerated().reduce(0) { sum, stage in
-      sum + stage.element.plan.peakBytes
-        * (stage.offset == batching?.stage ? 1 + SweepBatching.keptSizes * (batching?.limit ?? 0) : 1)
+      // Weights that are laid out for the kernels are there once for all.
+      let plan = stage.element.plan
+      let rows = stage.offset == batching?.stage ? batching?.rowsInMemory ?? 0 : 0
+      return sum + plan.peakBytes + (plan.peakBytes - plan.keptBytes) * rows
     }
   }
 }

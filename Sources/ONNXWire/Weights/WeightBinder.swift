@@ -127,14 +127,15 @@ extension Graph {
   }
 
   /// The graph as it is to be written into a folder above its checkpoint's.
-  /// - Parameter home: the checkpoint's folder, relative to the graph file's.
+  /// - Parameter home: the folder of the file that it was read from, relative to the new one's.
   public func relocated(checkpoint home: String) throws -> Graph {
     var result = self
     for (name, initializer) in initializers {
       guard let location = initializer.external else { continue }
       result.initializers[name]?.external?.path = "\(home)/\(location.path)"
     }
-    result.metadata[WeightBinder.checkpointKey] = home
+    result.metadata[WeightBinder.checkpointKey] =
+      metadata[WeightBinder.checkpointKey].map { "\(home)/\($0)" } ?? home
     return result
   }
 

@@ -51,7 +51,7 @@ struct WinogradPlan {
     guard shape.groups == 1, shape.axes[0] == ConvolutionAxis(),
       shape.axes.dropFirst().allSatisfy({
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1 && $0.padding == 1 && $0.output == $0.input
-      }), shape.inputChannels >= 8, shape.outputChannels >= 8
+      }), shape.batch > 0, shape.inputChannels >= 8, shape.outputChannels >= 8
     else { return nil }
     let (height, width) = (shape.axes[1].input, shape.axes[2].input)
     guard PanelKernels.fits(shape.batch, shape.inputChannels, shape.outputChannels, height, width) else {
@@ -88,7 +88,10 @@ struct WinogradPlan {
     part = min(block, 128)
     let steps = (slots + 255) / 256
     depth = (slots + steps - 1) / steps
-    let parts = (block + part - 1) / part
+    // Kernels that are kept are the same memory whatever the number of images.
+    let planned = min(kernels.whole(columns: tilesPerImage * images), max(most / columns * columns, 128))
+    let parts =
+      keepsWeights ? (planned + min(planned, 128) - 1) / min(planned, 128) : (block + part - 1) / part
     let outputs = kernels.panels(rows: shape.outputChannels)
     // What an item transforms and multiplies should stay in the second-level cache.
     let largest = tile.planes > 16 ? 28 : 56
@@ -96,7 +99,8 @@ struct WinogradPlan {
     let wanted = 12
     outputPanels = max(1, min(largest / rows, outputs * parts / wanted))
     let items = (outputs + outputPanels - 1) / outputPanels
-    partsPerItem = max(1, min(parts, parts * items / wanted))
+    let ownParts = (block + part - 1) / part
+    partsPerItem = max(1, min(ownParts, ownParts * items / wanted))
   }
 
   var tiles: Int { tilesPerImage * shape.batch }

@@ -12,7 +12,7 @@ public enum WinogradTile: String, Sendable, CaseIterable, Comparable {
   static let usual: [WinogradTile] = [.twoByTwo, .twoByFour]
 
   /// The key of a convolution's metadata that settles its tiles: `none`, the largest (`2x4`) or the only one (`=2x4`).
-  public static let metadataKey = "dsd.winograd"
+  public static let metadataKey = Node.winogradKey
   /// The metadata's value for sums as they stand.
   public static let sums = "none"
 

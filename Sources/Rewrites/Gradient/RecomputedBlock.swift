@@ -76,7 +76,7 @@ struct RecomputedBlock {
       // Nodes are mostly called as their first output.
       node.name = nodes[position].outputs.first == node.name ? node.outputs[0] : fresh(node.name)
       // A copy is no layer that anything would select.
-      node.metadata = node.metadata.filter { $0.key == ProductPrecision.metadataKey }
+      node.metadata = node.metadata.filter { Node.numericKeys.contains($0.key) }
       added.append(node)
     }
 

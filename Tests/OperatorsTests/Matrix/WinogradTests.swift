@@ -109,6 +109,14 @@ struct WinogradTests {
       WinogradPlan(Self.shape([images] + extents.dropFirst())).map { Int($0.tile.planes) }
     }
     for images in [2, 3, 4, 5, 8, 64] { #expect(tile(images) == tile(1)) }
+    #expect(tile(0) == nil)
+    // Nor does the layout of kernels that are kept.
+    func kept(_ images: Int) -> [Int]? {
+      WinogradPlan(Self.shape([images] + extents.dropFirst()), keepsWeights: true).map {
+        [$0.keptCount, $0.outputPanels, $0.depth]
+      }
+    }
+    for images in [2, 3, 4, 5, 8, 64] { #expect(kept(images) == kept(1)) }
   }
 
   @Test("Other convolutions and tiny ones are left to the direct sum")
