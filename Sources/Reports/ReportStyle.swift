@@ -20,7 +20,7 @@ extension HTMLReport {
     .scroll { overflow-x: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: 4px 10px; text-align: left;
       border-bottom: 1px solid var(--rule); vertical-align: middle; } td.n, th.n { text-align: right; white-space: nowrap; }
-    tr.chosen td { font-weight: 600; } td.name { white-space: nowrap; } th { color: var(--soft); font-weight: 500; }
+    tr.chosen td { font-weight: 600; } td.name { overflow-wrap: anywhere; min-width: 12em; } th { color: var(--soft); font-weight: 500; }
     svg.chart { width: 100%; height: auto; display: block; } svg.interval { display: block; }
     svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .grid { stroke: var(--rule); stroke-width: 1; }
     svg .axis { stroke: var(--soft); stroke-width: 1; } svg .chance { stroke: var(--soft); stroke-dasharray: 3 3; }
