@@ -33,43 +33,28 @@ public struct ConvolutionTuning {
   /// The least seconds of each node by way, in each round.
   private var seconds: [String: [Way: [Double]]] = [:]
 
+  /// - Parameter prepared: what runs of the graph were prepared; types are known there.
   /// - Throws: `DataError` when there is nothing to choose.
-  public init(_ graph: Graph) throws {
-    let candidates = graph.nodes.filter { ConvolutionTuning.hasWays($0, graph) }
-    guard !candidates.isEmpty else {
-      throw DataError("has no 3×3 convolution that could be computed in several ways")
+  public init(_ graph: Graph, prepared: [Preparation]) throws {
+    var candidates: Set<String> = []
+    for preparation in prepared {
+      let (graph, types) = (preparation.graph, preparation.types)
+      for node in graph.nodes {
+        let inputs = node.inputs.map { $0.isEmpty ? nil : types[$0] }
+        if WinogradTile.apply(to: node, opset: graph.opset(of: node.domain) ?? 1, inputs: inputs) {
+          candidates.insert(node.name)
+        }
+      }
     }
-    nodes = candidates.filter { $0.metadata[WinogradTile.metadataKey] == nil }.map(\.name)
+    let own = graph.nodes.filter { candidates.contains($0.name) }
+    guard !own.isEmpty else {
+      throw DataError("has no convolution that could be computed in several ways here")
+    }
+    nodes = own.filter { $0.metadata[WinogradTile.metadataKey] == nil }.map(\.name)
     guard !nodes.isEmpty else {
       throw DataError("all 3×3 convolutions are told how already (metadata '\(WinogradTile.metadataKey)')")
     }
     self.graph = graph
-  }
-
-  private static func hasWays(_ node: Node, _ graph: Graph) -> Bool {
-    guard node.op == "Conv", node.domain.isEmpty, !node.name.isEmpty, node.inputs.count > 1 else {
-      return false
-    }
-    for name in ["strides", "dilations"] {
-      if case .ints(let values)? = node.attributes[name], values.contains(where: { $0 != 1 }) { return false }
-    }
-    if case .int(let groups)? = node.attributes["group"], groups != 1 { return false }
-    guard let kernel = kernel(node, graph) else { return true }
-    return kernel == [3, 3]
-  }
-
-  /// The extents of a convolution's kernel; nil where they become known in a run only.
-  private static func kernel(_ node: Node, _ graph: Graph) -> [Int]? {
-    if case .ints(let extents)? = node.attributes["kernel_shape"] { return extents.map { Int($0) } }
-    var weight = node.inputs[1]
-    // Weights of 16 and 8 bits are made float32 first.
-    while graph.initializers[weight] == nil {
-      guard let maker = graph.nodes.first(where: { $0.outputs.contains(weight) }),
-        ["Cast", "DequantizeLinear"].contains(maker.op), let input = maker.inputs.first
-      else { return nil }
-      weight = input
-    }
-    return graph.initializers[weight]!.type.concreteShape.map { Array($0.dropFirst(2)) }
   }
 
   /// The graph with the same way for all.

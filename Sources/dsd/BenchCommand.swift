@@ -65,19 +65,19 @@ struct BenchCommand: ParsableCommand {
     let start = ContinuousClock.now
     let loaded = try arguments.load(graph)
     let read = (ContinuousClock.now - start).seconds
-    if let tune { return try self.tune(loaded, to: tune, read) }
+    if let tune { return try writeTuned(loaded, to: tune, read) }
     var report = try time(loaded.graph, read, Steps("timing"))
     report.peak = ProductPeak.measure(arguments.pool())
     print(report.text(nodes: nodes))
     try write(report)
   }
 
-  private func write(_ report: some Encodable) throws {
+  func write(_ report: some Encodable) throws {
     if let json { try AtomicFile.write(Array((try JSONText.encode(report) + "\n").utf8), to: json) }
   }
 
   /// Work that progress is told of.
-  private final class Steps {
+  final class Steps {
     private let progress: (Int, Int) -> Void
     private var done = 0
     var count = 0
@@ -94,7 +94,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   /// Times all parts of a graph.
-  private func time(_ model: Graph, as name: String? = nil, _ loadSeconds: Double, _ steps: Steps) throws
+  func time(_ model: Graph, as name: String? = nil, _ loadSeconds: Double, _ steps: Steps) throws
     -> BenchReport
   {
     let start = ContinuousClock.now
@@ -116,46 +116,10 @@ struct BenchCommand: ParsableCommand {
     return report
   }
 
-  /// Finds each convolution's fastest way, writes the graph, and times it beside the one that was given.
-  private func tune(_ loaded: LoadedGraph, to output: String, _ loadSeconds: Double) throws {
-    // What the run's options have made of the graph is no business of the new file.
-    let own = try GraphReader.read(path: graph, weights: .leave).validated(.standard)
-    _ = try loaded.home(for: output)
-    var tuning: ConvolutionTuning
-    do {
-      tuning = try ConvolutionTuning(loaded.graph)
-    } catch let error as DataError {
-      throw DataError("\(graph): \(error.message)")
-    }
-    let (steps, warmup) = (Steps("tuning"), max(warmup, 1))
-    for round in 0..<ConvolutionTuning.rounds {
-      for way in round % 2 == 0 ? ConvolutionTuning.ways : ConvolutionTuning.ways.reversed() {
-        let parts = try self.parts(tuning.graph(trying: way))
-        steps.count =
-          parts.count * ConvolutionTuning.rounds * ConvolutionTuning.ways.count * (warmup + `repeat`)
-        for part in parts {
-          for _ in 0..<warmup { _ = try steps.step { try part.once() } }
-          let profile = Profile(keepsEvents: true)
-          for _ in 0..<`repeat` { _ = try steps.step { try part.once(profile) } }
-          tuning.add(profile, trying: way, round: round)
-        }
-      }
-    }
-    print(tuning.text())
-    try loaded.write(tuning.tuned(own), to: output)
-    print("\(output): written")
-    let timing = Steps("timing")
-    var before = try time(loaded.graph, loadSeconds, timing)
-    var after = try time(tuning.tuned(loaded.graph), as: output, loadSeconds, timing)
-    before.peak = ProductPeak.measure(arguments.pool())
-    after.peak = before.peak
-    for report in [before, after] { print("\n\(report.text(nodes: nodes))") }
-    try write(TuningReport(before: before, after: after, tuning))
-  }
-
   /// What is timed by itself.
-  private struct Part {
+  struct Part {
     let name: String
+    let preparation: Preparation
     let plan: Plan
     let feeds: [String: RuntimeValue]
 
@@ -167,7 +131,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func parts(_ model: Graph) throws -> [Part] {
+  func parts(_ model: Graph) throws -> [Part] {
     guard model.metadata[PipelineDescription.metadataKey] != nil else { return [try whole(model)] }
     guard input.isEmpty, dims.dim.isEmpty else {
       throw UsageError("--input and --dim are not for pipelines: \(graph) knows its shapes")
@@ -185,7 +149,8 @@ struct BenchCommand: ParsableCommand {
       let largest = stage.components.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "pipeline"
       let axes = stage.axes.map(\.rawValue).joined(separator: ", ")
       return Part(
-        name: "\(largest), for each \(axes.isEmpty ? "job" : axes)", plan: stage.plan, feeds: feeds)
+        name: "\(largest), for each \(axes.isEmpty ? "job" : axes)", preparation: job.plan.preparation,
+        plan: stage.plan, feeds: feeds)
     }
   }
 
@@ -204,7 +169,7 @@ struct BenchCommand: ParsableCommand {
         pool: arguments.pool())
       let plan = try Plan(preparation)
       return Part(
-        name: "all", plan: plan,
+        name: "all", preparation: preparation, plan: plan,
         feeds: feeds.merging(preparation.supplied) { $1 }.mapValues(RuntimeValue.tensor))
     } catch let error as DataError {
       throw DataError("\(graph): \(error.message) (give other extents with --dim, or values with --input)")

@@ -31,7 +31,7 @@ struct ImportCommand: ParsableCommand {
     ).validated(.standard)
     let path = output ?? "\(checkpoint)/graph.pb"
     let home = FolderPaths.relative(checkpoint, to: FolderBoundary.folder(of: path))
-    if let home, !home.isEmpty, !configOnly { graph = try graph.relocated(checkpoint: home) }
+    if let home, !home.isEmpty, !configOnly { graph = graph.relocated(checkpoint: home) }
     try GraphWriter.write(graph, to: path)
     let seconds = String(format: "%.2f", Date().timeIntervalSince(start))
     print(

@@ -175,7 +175,7 @@ struct InspectCommand: ParsableCommand {
     print(table.text)
     print(
       "in all \(Terminal.count(total)) multiply-adds; peak memory beside the weights "
-        + Terminal.bytes(job.plan.peakBytes)
+        + Terminal.bytes(job.plan.peakBytes(counts: extents))
         + (job.plan.batching.map { ", \($0.limit) captions at a time" } ?? ""))
   }
 }

@@ -15,7 +15,7 @@ extension LoadedGraph {
   /// - Throws: `DataError` when the new file is not in this one's folder, or above it.
   func write(_ graph: Graph, to output: String) throws {
     let home = try home(for: output)
-    let result = home.isEmpty ? graph : try graph.relocated(checkpoint: home)
+    let result = home.isEmpty ? graph : graph.relocated(checkpoint: home)
     try GraphWriter.write(result.validated(.standard), to: output, operators: .standard)
   }
 }

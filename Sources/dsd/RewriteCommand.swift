@@ -11,7 +11,8 @@ struct RewriteCommand: ParsableCommand {
         dsd rewrite graph.pb -o grad.pb --dim batch=2 --dim height=64 --dim width=64 \
           --score 2 --gradient score/loss --wrt encoder_hidden_states
       Weights stay in their files, so the new graph belongs into the folder of the old one, or above it. Operators of \
-      this project's own domain get their bodies as functions of the file, for other programs.
+      this project's own domain get their bodies as functions of the file, for other programs. Weights of another folder \
+      (--weights) are not for this command: import that folder.
       """)
 
   @Argument(help: "The graph file.")

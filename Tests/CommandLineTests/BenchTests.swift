@@ -146,6 +146,10 @@ import Testing
     }
     g.output(conv("strided", w, ["strides": .ints([2, 2])]), as: "strided", nil)
     g.output(conv("told", w), as: "told", nil)
+    g.output(conv("unpadded", w, ["pads": .ints([0, 0, 0, 0])]), as: "unpadded", nil)
+    let narrow = g.constant(
+      Tensor(Array(repeating: Float(1), count: 4 * 8 * 9), shape: [4, 8, 3, 3]), "narrow")
+    g.output(conv("few channels", narrow), as: "few channels", nil)
     var graph = g.graph
     for position in graph.nodes.indices {
       switch graph.nodes[position].name {
@@ -154,7 +158,9 @@ import Testing
       default: break
       }
     }
-    var tuning = try ConvolutionTuning(graph)
+    let preparation = try Preparation(
+      graph, .standard, inputs: ["x": TensorType(.float32, [1, 8, 16, 16])], pool: ThreadPool(threads: 1))
+    var tuning = try ConvolutionTuning(graph, prepared: [preparation])
     #expect(tuning.nodes == ["sums", "tile", "as it is", "noise"])
     // Seconds by way; those of the second round where they differ.
     let times: [String: ([Double], [Double])] = [
@@ -177,6 +183,7 @@ import Testing
       tuning.text().contains(
         "2 of 4 convolutions are told how: 10000.000 ms for all of them where it was 12000.000"))
     for position in graph.nodes.indices { graph.nodes[position].metadata["dsd.winograd"] = "2x2" }
-    #expect(throws: DataError.self) { try ConvolutionTuning(graph) }
+    #expect(throws: DataError.self) { try ConvolutionTuning(graph, prepared: [preparation]) }
+    #expect(throws: DataError.self) { try ConvolutionTuning(graph, prepared: []) }
   }
 }

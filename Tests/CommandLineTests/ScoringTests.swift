@@ -94,6 +94,15 @@ import Testing
     #expect(try score(above, kind: "sd21base").scores == expected.scores)
     let other = try Commands.importedCheckpoint("sd21base")
     #expect(try score(above, kind: "sd21base", ["--weights", other]).scores == expected.scores)
+    // And one that is written above that one.
+    let folder = URL(fileURLWithPath: above).deletingLastPathComponent()
+    let name = "above-\(folder.lastPathComponent).pb"
+    let higher = folder.deletingLastPathComponent().appendingPathComponent(name).path
+    let rewritten = try Commands.run("dsd", ["rewrite", above, "-o", higher])
+    #expect(rewritten.code == 0, "\(rewritten.errors)")
+    #expect(try score(higher, kind: "sd21base").scores == expected.scores)
+    let refused = try Commands.run("dsd", ["rewrite", above, "-o", higher, "--weights", other])
+    #expect(refused.code != 0 && refused.errors.contains("--weights: "))
   }
 
   @Test func tableAndListing() throws {

@@ -161,6 +161,8 @@ import Testing
     ]
     for (bytes, multiplyAdds, rows) in cases {
       #expect(SweepBatching.rows(weightBytes: bytes, multiplyAdds: multiplyAdds) == rows)
+      let stored = SweepBatching.rows(weightBytes: bytes, multiplyAdds: multiplyAdds, keepsWeights: false)
+      #expect(stored == (bytes < 64 << 20 ? 1 : rows))
     }
   }
 

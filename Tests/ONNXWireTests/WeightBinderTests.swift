@@ -35,6 +35,27 @@ import Testing
     #expect(try #require(read.initializers["unet/b"]?.tensor).isIdentical(to: b))
   }
 
+  /// Locations move with the file, those in bodies of control flow too, and with what it said of its checkpoint.
+  @Test func relocates() {
+    var outer = graph([("unet/w", .float32, [2])])
+    let body = graph([("unet/b", .float32, [2])])
+    outer.nodes = [
+      Node("If", name: "if", inputs: ["c"], outputs: ["y"], attributes: ["then_branch": .graph(body)])
+    ]
+    func paths(_ graph: Graph) -> [String?] {
+      [
+        graph.initializers["unet/w"]?.external?.path,
+        graph.nodes[0].subgraphs.first?.graph.initializers["unet/b"]?.external?.path,
+        graph.metadata[WeightBinder.checkpointKey],
+      ]
+    }
+    let once = outer.relocated(checkpoint: "a/b")
+    #expect(paths(once) == ["a/b/unet/m.safetensors", "a/b/unet/m.safetensors", "a/b"])
+    let twice = once.relocated(checkpoint: "c")
+    #expect(paths(twice) == ["c/a/b/unet/m.safetensors", "c/a/b/unet/m.safetensors", "c/a/b"])
+    #expect(twice.initializers["inline"]?.external == nil)
+  }
+
   @Test func otherFilesThanTheGraphNames() throws {
     let wanted = graph([("unet/w", .float32, [2])])
     func bound() throws -> Tensor {

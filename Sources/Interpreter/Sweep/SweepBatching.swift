@@ -49,13 +49,15 @@ public final class SweepBatching {
   /// - Parameters:
   ///   - weightBytes: of the stage, in float32.
   ///   - multiplyAdds: of one row.
-  static func rows(weightBytes: Int, multiplyAdds: Int) -> Int {
+  ///   - keepsWeights: whether kernels find them in their own layouts. Where a small model does not, other kernels would
+  ///     multiply more rows, and a row's bits would depend on the others.
+  static func rows(weightBytes: Int, multiplyAdds: Int, keepsWeights: Bool = true) -> Int {
     let work = Double(max(multiplyAdds, 1))
     let wanted: Double
     if weightBytes >= cachedBytes {
       wanted = multiplyAddsPerWeight * Double(weightBytes / MemoryLayout<Float>.size) / work
     } else {
-      wanted = work < leastMultiplyAdds ? 1 : multiplyAddsPerRun / work
+      wanted = !keepsWeights || work < leastMultiplyAdds ? 1 : multiplyAddsPerRun / work
     }
     return max(1, Int(min(wanted, Double(most)).rounded()))
   }
@@ -68,12 +70,11 @@ public final class SweepBatching {
       return nil
     }
     let own = plan.stages[stage].plan
-    // Weights that stay as they are stored are not what the kernels read, and a row's bits would depend on the others.
-    let isSmall =
-      plan.preparation.graph.metadata[MemoryUse.metadataKey] != nil && own.constantBytes < Self.cachedBytes
     limit =
       rows
-      ?? (isSmall ? 1 : Self.rows(weightBytes: own.constantBytes, multiplyAdds: own.multiplyAdds))
+      ?? Self.rows(
+        weightBytes: own.graph.parameterCount * MemoryLayout<Float>.size, multiplyAdds: own.multiplyAdds,
+        keepsWeights: !own.releasesWeights)
     // What a hook puts in a value's place is of one row.
     guard limit > 1, !own.steps.contains(where: { $0.attachments.contains(where: \.alters) }) else {
       return nil

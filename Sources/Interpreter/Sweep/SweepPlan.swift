@@ -94,13 +94,22 @@ public final class SweepPlan {
     }.max() ?? 0
   }
 
-  /// Bytes beside the weights that all stages together take, with those that run together.
-  public var peakBytes: Int {
+  /// Bytes beside the weights that all stages together take, at most: with those that run together, for as many sizes of
+  /// groups as have memory.
+  public var peakBytes: Int { peakBytes(rows: batching?.rowsInMemory ?? 0) }
+
+  /// Bytes beside the weights that all stages together take for so many positions of each axis.
+  public func peakBytes(counts: [Axis: Int]) -> Int {
+    let count = order.last.flatMap { counts[$0] } ?? 1
+    return peakBytes(rows: batching.map { Set($0.groups(count)).filter { $0 > 1 }.reduce(0, +) } ?? 0)
+  }
+
+  private func peakBytes(rows: Int) -> Int {
     stages.enumerated().reduce(0) { sum, stage in
       // Weights that are laid out for the kernels are there once for all.
       let plan = stage.element.plan
-      let rows = stage.offset == batching?.stage ? batching?.rowsInMemory ?? 0 : 0
-      return sum + plan.peakBytes + (plan.peakBytes - plan.keptBytes) * rows
+      let extra = stage.offset == batching?.stage ? (plan.peakBytes - plan.keptBytes) * rows : 0
+      return sum + plan.peakBytes + extra
     }
   }
 }

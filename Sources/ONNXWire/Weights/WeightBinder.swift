@@ -126,16 +126,27 @@ extension Graph {
     return result
   }
 
-  /// The graph as it is to be written into a folder above its checkpoint's.
-  /// - Parameter home: the folder of the file that it was read from, relative to the new one's.
-  public func relocated(checkpoint home: String) throws -> Graph {
+  /// The graph as it is to be written into a folder above the one that its locations are relative to now.
+  /// - Parameter home: that folder, relative to the new one.
+  public func relocated(checkpoint home: String) -> Graph {
+    var result = movingLocations(into: home)
+    result.metadata[WeightBinder.checkpointKey] =
+      metadata[WeightBinder.checkpointKey].map { "\(home)/\($0)" } ?? home
+    return result
+  }
+
+  /// The graph with another folder before the paths of its external tensors, those of bodies too.
+  public func movingLocations(into folder: String) -> Graph {
     var result = self
     for (name, initializer) in initializers {
       guard let location = initializer.external else { continue }
-      result.initializers[name]?.external?.path = "\(home)/\(location.path)"
+      result.initializers[name]?.external?.path = "\(folder)/\(location.path)"
     }
-    result.metadata[WeightBinder.checkpointKey] =
-      metadata[WeightBinder.checkpointKey].map { "\(home)/\($0)" } ?? home
+    for (position, node) in nodes.enumerated() {
+      for (attribute, body) in node.subgraphs {
+        result.nodes[position].attributes[attribute] = .graph(body.movingLocations(into: folder))
+      }
+    }
     return result
   }
 

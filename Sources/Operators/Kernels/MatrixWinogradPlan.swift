@@ -32,6 +32,9 @@ struct WinogradPlan {
   private static let smallKernels = 8 << 20
   private static let nominalImages = 4
 
+  /// Tiles of one product, at most.
+  private static let partTiles = 128
+
   /// Bytes of transformed input in a block: a share of the last cache.
   private static let blockBytes = 6 << 20
 
@@ -59,7 +62,8 @@ struct WinogradPlan {
     }
     let (rows, columns) = (kernels.rows, kernels.columns)
     let kernelBytes = Cost.product([shape.outputChannels, shape.inputChannels, 9 * MemoryLayout<Float>.size])
-    let images = kernelBytes <= Self.smallKernels ? Self.nominalImages : shape.batch
+    // What is kept is one layout for all plans.
+    let images = keepsWeights || kernelBytes <= Self.smallKernels ? Self.nominalImages : shape.batch
     func across(_ tile: ck_winograd) -> Int { (width + tile.width - 1) / tile.width }
     func perImage(_ tile: ck_winograd) -> Int { across(tile) * ((height + tile.height - 1) / tile.height) }
     // Multiplications of a pair of channels, with what transforming its kernel costs beside them.
@@ -83,24 +87,24 @@ struct WinogradPlan {
     let tiles = tilesPerImage * shape.batch
     slots = kernels.slots(shape.inputChannels)
 
-    let most = Self.blockBytes / (tile.planes * MemoryLayout<Float>.size * slots)
-    block = min(kernels.whole(columns: tiles), max(most / columns * columns, 128))
-    part = min(block, 128)
+    let most = max(
+      Self.blockBytes / (tile.planes * MemoryLayout<Float>.size * slots) / columns * columns, Self.partTiles)
+    func together(_ tiles: Int) -> Int { min(kernels.whole(columns: tiles), most) }
+    func parts(_ tiles: Int) -> Int { (together(tiles) + Self.partTiles - 1) / Self.partTiles }
+    block = together(tiles)
+    part = min(block, Self.partTiles)
     let steps = (slots + 255) / 256
     depth = (slots + steps - 1) / steps
-    // Kernels that are kept are the same memory whatever the number of images.
-    let planned = min(kernels.whole(columns: tilesPerImage * images), max(most / columns * columns, 128))
-    let parts =
-      keepsWeights ? (planned + min(planned, 128) - 1) / min(planned, 128) : (block + part - 1) / part
     let outputs = kernels.panels(rows: shape.outputChannels)
     // What an item transforms and multiplies should stay in the second-level cache.
     let largest = tile.planes > 16 ? 28 : 56
     // A dozen items keep a few threads busy; where the parts are as many, the others share what is transformed.
     let wanted = 12
-    outputPanels = max(1, min(largest / rows, outputs * parts / wanted))
+    // Kernels that are kept lie as some images need them, whatever their number.
+    let planned = parts(keepsWeights ? tilesPerImage * Self.nominalImages : tiles)
+    outputPanels = max(1, min(largest / rows, outputs * planned / wanted))
     let items = (outputs + outputPanels - 1) / outputPanels
-    let ownParts = (block + part - 1) / part
-    partsPerItem = max(1, min(ownParts, ownParts * items / wanted))
+    partsPerItem = max(1, min(parts(tiles), parts(tiles) * items / wanted))
   }
 
   var tiles: Int { tilesPerImage * shape.batch }

@@ -32,6 +32,12 @@ public enum WinogradTile: String, Sendable, CaseIterable, Comparable {
     }
   }
 
+  /// Whether a node is a convolution that can be computed in more than one way here: as sums, and with tiles.
+  /// - Parameter inputs: the types of the node's inputs.
+  public static func apply(to node: Node, opset: Int, inputs: [TensorType?]) -> Bool {
+    Conv.hasSeveralWays(node, opset: opset, inputs: inputs)
+  }
+
   /// Those that a node's metadata allows; a cost model chooses among several.
   /// - Throws: `DataError` when there is none of that name.
   static func allowed(_ attributes: Attributes) throws -> [WinogradTile] {

@@ -143,6 +143,15 @@ struct Conv: Operator {
     return Cost.product([Cost.product(outputs[0])] + w.dropFirst())
   }
 
+  /// Whether it can be computed in more than one way here: as sums, and by Winograd's algorithm.
+  static func hasSeveralWays(_ node: Node, opset: Int, inputs: [TensorType?]) -> Bool {
+    guard inputs.count > 1, inputs[0]?.dtype == .float32, inputs[1]?.dtype == .float32,
+      let x = inputs[0]?.concreteShape, let w = inputs[1]?.concreteShape,
+      let op = try? OperatorSet.standard.bind(node, opset: opset) as? Conv, let shape = try? op.shape(x, w)
+    else { return false }
+    return WinogradPlan(shape, op.precision, [.twoByTwo], keepsWeights: true) != nil
+  }
+
   private func shape(_ x: [Int], _ w: [Int]) throws -> ConvolutionShape {
     let rank = x.count - 2
     let axes = try (0..<rank).map {

@@ -119,6 +119,16 @@ struct WinogradTests {
     for images in [2, 3, 4, 5, 8, 64] { #expect(kept(images) == kept(1)) }
   }
 
+  @Test("Large kernels that are kept have one layout too")
+  func largeKeptKernels() throws {
+    func kept(_ images: Int) -> [Int]? {
+      WinogradPlan(Self.shape([images, 512, 512, 8, 8]), keepsWeights: true).map {
+        [$0.keptCount, $0.outputPanels, $0.depth, Int($0.tile.planes)]
+      }
+    }
+    for images in [2, 3, 5, 8] { #expect(kept(images) == kept(1)) }
+  }
+
   @Test("Other convolutions and tiny ones are left to the direct sum")
   func declines() throws {
     #expect(WinogradPlan(Self.shape([1, 64, 64, 2, 2])) == nil)

@@ -22,10 +22,9 @@ struct ONNXPart {
       }
     }
     let embedded = try EmbeddedTensors(path: path)
-    for (name, initializer) in graph.initializers {
-      if let external = initializer.external {
-        graph.initializers[name]?.external?.path = "\(scope)/\(external.path)"
-      } else if let place = embedded.places[name], place.count > ParameterSource.inlineLimit,
+    graph = graph.movingLocations(into: scope)
+    for (name, initializer) in graph.initializers where initializer.external == nil {
+      if let place = embedded.places[name], place.count > ParameterSource.inlineLimit,
         place.count == initializer.tensor?.byteCount
       {
         graph.initializers[name]?.external = ExternalLocation(
