@@ -1,6 +1,7 @@
 // Branch-free elementary functions, written so that a loop around them vectorises. Those in float32 use no fused
-// multiply-add: every instruction set gives the same bits. Those in float64 do where there is one: what differs is far
-// behind the float32 that they are rounded to. Coefficients are minimax fits (relative error as stated).
+// multiply-add, so that every instruction set gives the same bits, but for GELU, the dearest of them. Those in float64
+// do where there is one: what differs is far behind the float32 that they are rounded to. Coefficients are minimax fits
+// (relative error as stated).
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -138,15 +139,45 @@ CK_INLINE float ck_erf(float x) {
   return (float)(z < 0.25 ? v * p : signedTail);
 }
 
-// x Φ(x), accurate relative to itself down to float32's smallest numbers.
+// x Φ(x) in float32, below 6 ulp down to the smallest numbers, 1 ulp above x = 2: one of the kernels that decide how
+// long a small model takes. With a = |x|, Φ(-a) = e^(-a²/2) t P(t), t = 1 / (1 + 0.35 a), relative error 3e-8 up to
+// a = 14.6, where the result is 0. What a² loses by rounding would be e's relative error: a² = h² + (a - h) (a + h),
+// where h² is exact.
 CK_INLINE float ck_gelu(float x) {
 #pragma clang fp contract(fast)
-  const double v = (double)x;
-  const double a = v < 0.0 ? -v : v;
-  const double q = 0.5 * ck_erfc64(a * 0.70710678118654752440, 0.5 * v * v);
-  const double share = v < 0.0 ? q : 1.0 - q;
+  const float magic = 12582912.0f;
+  float a = ck_abs(x);
+  a = a > 16.0f ? 16.0f : a;
+  const float high = ck_f32(ck_bits32(a) & 0xFFFFF000u);
+  const float square = high * high * -0.5f;
+  const float rest = (a - high) * (a + high) * -0.5f;
+  const float shifted = (square + rest) * 1.44269504f + magic;
+  const int32_t n = (int32_t)(ck_bits32(shifted) - ck_bits32(magic));
+  const float whole = shifted - magic;
+  const float r = ((square - whole * 0.693359375f) + rest) - whole * -2.12194440e-4f;
+  float q = 0.001381433447f;
+  q = q * r + 0.008368850876f;
+  q = q * r + 0.04166840081f;
+  q = q * r + 0.1666651953f;
+  q = q * r + 0.4999999337f;
+  const float t = 1.0f / (1.0f + 0.35f * a);
+  float p = -0.029159479f;
+  p = p * t + 0.144038819f;
+  p = p * t + -0.255855658f;
+  p = p * t + 0.159339138f;
+  p = p * t + -0.0232260565f;
+  p = p * t + 0.105558452f;
+  p = p * t + 0.119819739f;
+  p = p * t + 0.139863735f;
+  p = p * t + 0.139621294f;
+  const float value = t * p;
+  const float scaled = value + value * (r + r * r * q);
+  const int32_t half = n >> 1;
+  const float first = ck_f32((uint32_t)(half + 127) << 23);
+  const float second = ck_f32((uint32_t)(n - half + 127) << 23);
+  const float y = x < 0.0f ? x * scaled * first * second : x * (1.0f - scaled * first * second);
   // -inf · 0 would be NaN where the limit is 0.
-  return v < -40.0 ? -0.0f : (float)(v * share);
+  return x < -16.0f ? -0.0f : y;
 }
 
 // x / (1 + e^(-2u)), u = √(2/π) (x + 0.044715 x³): GELU's tanh form, in float64 up to the rounding.

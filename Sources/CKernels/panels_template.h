@@ -29,9 +29,24 @@ INLINE vec load_part(const float *p, ptrdiff_t count) {
   return load(part);
 }
 
+// Pieces of a known size: a call of memcpy takes longer than what it copies.
 INLINE void store_part(float *p, vec v, ptrdiff_t count) {
-  if (count >= LANES) store(p, v);
-  else memcpy(p, &v, count * sizeof(float));
+  if (count >= LANES) {
+    store(p, v);
+    return;
+  }
+  float part[LANES];
+  store(part, v);
+  const float *rest = part;
+#define PIECE(size) \
+  if (count & size) memcpy(p, rest, size * sizeof(float)), p += size, rest += size;
+#if LANES == 16
+  PIECE(8)
+#endif
+  PIECE(4)
+  PIECE(2)
+  PIECE(1)
+#undef PIECE
 }
 
 // MARK: Slots
@@ -473,49 +488,62 @@ INLINE void transform_weights(
   }
 }
 
-INLINE void copy_row(const float *x, ptrdiff_t count, float *y) {
-  ptrdiff_t i = 0;
-  // The barrier keeps this from becoming a call that takes longer than the copy.
-  for (; i + LANES <= count; i += LANES) {
-    store(y + i, load(x + i));
-    __asm__ volatile("");
+// Every fourth element of four vectors that follow each other, from the first to the fourth one on, or every second
+// element of two.
+INLINE void split(int wide, const vec *x, vec *parts) {
+  if (!wide) {
+    parts[0] = EVEN(x[0], x[1]), parts[1] = ODD(x[0], x[1]);
+    return;
   }
-  if (i < count) store_part(y + i, load_part(x + i, count - i), count - i);
+  const vec even = EVEN(x[0], x[1]), even2 = EVEN(x[2], x[3]), odd = ODD(x[0], x[1]), odd2 = ODD(x[2], x[3]);
+  parts[0] = EVEN(even, even2), parts[1] = EVEN(odd, odd2), parts[2] = ODD(even, even2), parts[3] = ODD(odd, odd2);
 }
 
-// Rows of an image from `first` on, with zeros around the image.
-INLINE void copy_rows(
-    const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t lines, float *border,
-    ptrdiff_t stride) {
+// The elements of a row of tiles, [column of the tile, tile], `apart` apart: column j of tile t has element
+// step * t + j - 1 of the row of the image, or 0 where there is none. Writes less than two vectors past the row, and
+// 0 before that of the last column.
+INLINE void split_row(int wide, const float *x, ptrdiff_t width, ptrdiff_t across, float *out, ptrdiff_t apart) {
+  const int step = tile_outputs(wide);
+  float *last = out + (step + 1) * apart;
+  for (ptrdiff_t tile = 0; tile < across; tile += LANES) {
+    vec elements[4], parts[4];
+    const ptrdiff_t left = width - step * tile;
+    UNROLL for (int i = 0; i < step; i++) elements[i] = load_part(x + step * tile + i * LANES, left - i * LANES);
+    split(wide, elements, parts);
+    UNROLL for (int j = 0; j < step; j++) store(out + (j + 1) * apart + tile, parts[j]);
+    // The columns beside these are the neighbours' outermost ones.
+    store(out + tile + 1, parts[step - 1]);
+    store(last + tile - 1, parts[0]);
+  }
+  out[0] = last[-1] = last[across - 1] = 0;
+}
+
+// Rows of an image from `first` on, with zeros around the image, split by columns of a tile. Rows that the same row of
+// a tile reads follow each other: [column of the tile, row of the tile, row of tiles, tile], so that a vector of tiles
+// may reach into the next row of tiles.
+INLINE void split_rows(
+    int tall, int wide, const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t first, ptrdiff_t lines,
+    ptrdiff_t across, float *out, ptrdiff_t room) {
+  const int down = tile_outputs(tall), columns = tile_extent(wide);
   for (ptrdiff_t line = 0; line < lines; line++) {
     const ptrdiff_t row = first + line;
-    float *target = border + line * stride;
+    float *target = out + line % down * room + line / down * across;
     if (row >= 0 && row < height) {
-      target[0] = 0;
-      copy_row(x + row * width, width, target + 1);
-      memset(target + 1 + width, 0, (stride - 1 - width) * sizeof(float));
+      split_row(wide, x + row * width, width, across, target, down * room);
     } else {
-      memset(target, 0, stride * sizeof(float));
+      for (int j = 0; j < columns; j++)
+        for (ptrdiff_t tile = 0; tile < across; tile += LANES) store(target + j * down * room + tile, (vec){0});
     }
   }
 }
 
-// All planes of LANES tiles of a row.
-INLINE void transform_tiles(int tall, int wide, const float *s, ptrdiff_t stride, vec *planes) {
-  const int rows = tile_extent(tall), columns = tile_extent(wide);
+// All planes of LANES tiles of such rows.
+INLINE void transform_tiles(int tall, int wide, const float *s, ptrdiff_t across, ptrdiff_t room, vec *planes) {
+  const int rows = tile_extent(tall), columns = tile_extent(wide), down = tile_outputs(tall);
   vec d[6 * 6];
-  UNROLL for (int i = 0; i < rows; i++, s += stride) {
+  UNROLL for (int i = 0; i < rows; i++) {
     vec c[6];
-    if (wide) {
-      // Every fourth element, from the first to the sixth one on.
-      const vec even = EVEN(load(s), load(s + LANES)), even2 = EVEN(load(s + 2 * LANES), load(s + 3 * LANES));
-      const vec odd = ODD(load(s), load(s + LANES)), odd2 = ODD(load(s + 2 * LANES), load(s + 3 * LANES));
-      c[0] = EVEN(even, even2), c[2] = ODD(even, even2), c[1] = EVEN(odd, odd2), c[3] = ODD(odd, odd2);
-      c[4] = NEXT(c[0], s[4 * LANES] - (vec){0}), c[5] = NEXT(c[1], s[4 * LANES + 1] - (vec){0});
-    } else {
-      const vec a = load(s), b = load(s + LANES), e = load(s + 2), f = load(s + LANES + 2);
-      c[0] = EVEN(a, b), c[1] = ODD(a, b), c[2] = EVEN(e, f), c[3] = ODD(e, f);
-    }
+    UNROLL for (int j = 0; j < columns; j++) c[j] = load(s + (j * down + i % down) * room + i / down * across);
     transform_input_axis(wide, c, 1, d + i * columns, 1);
   }
   UNROLL for (int j = 0; j < columns; j++) transform_input_axis(tall, d + j, columns, planes + j, columns);
@@ -526,25 +554,29 @@ INLINE void transform_input(
     ptrdiff_t count, ptrdiff_t place, float *border, float *out, ptrdiff_t plane, ptrdiff_t panel) {
   const int planes = tile_extent(tall) * tile_extent(wide), down = tile_outputs(tall), step = tile_outputs(wide);
   const ptrdiff_t across = (width + step - 1) / step, top = first / across;
-  const ptrdiff_t lines = down * ((first + count - 1) / across - top) + down + 2;
-  const ptrdiff_t stride = width + step * LANES + 8;
+  const ptrdiff_t rows = (first + count - 1) / across - top + 1;
+  const ptrdiff_t room = (rows + 1) * across + 2 * LANES, size = tile_extent(wide) * down * room;
   const float *images[2] = {x, next};
+  border += LANES;
   for (int e = 0; e < ELEMENTS; e++)
-    if (images[e]) copy_rows(images[e], height, width, down * top - 1, lines, border + e * lines * stride, stride);
-  for (ptrdiff_t tile = first; tile < first + count;) {
-    const ptrdiff_t row = tile / across, column = tile % across, at = place + tile - first;
-    const ptrdiff_t wanted = least(across - column, first + count - tile);
-    const ptrdiff_t lanes = least(least(LANES, wanted), COLUMNS - at % COLUMNS);
+    if (images[e])
+      split_rows(
+          tall, wide, images[e], height, width, down * top - 1, down * rows + 2, across, border + e * size, room);
+  for (ptrdiff_t done = 0; done < count;) {
+    const ptrdiff_t at = place + done;
+    const ptrdiff_t lanes = least(least(LANES, count - done), COLUMNS - at % COLUMNS);
     vec d[ELEMENTS][36];
     UNROLL for (int e = 0; e < ELEMENTS; e++) {
-      const float *source = border + (e * lines + down * (row - top)) * stride + step * column;
-      if (images[e]) transform_tiles(tall, wide, source, stride, d[e]);
+      const float *source = border + e * size + first - top * across + done;
+      if (images[e]) transform_tiles(tall, wide, source, across, room, d[e]);
       else UNROLL for (int i = 0; i < planes; i++) d[e][i] = (vec){0};
     }
     float *target = out + at / COLUMNS * panel + at % COLUMNS;
+    // Lanes without a tile are columns of tiles that are written later, or of none.
+    const ptrdiff_t stored = COLUMNS - at % COLUMNS < LANES ? lanes : LANES;
     UNROLL for (int i = 0; i < planes; i++)
-      store_part(target + i * plane, slot(d[0][i], d[ELEMENTS - 1][i]), lanes);
-    tile += lanes;
+      store_part(target + i * plane, slot(d[0][i], d[ELEMENTS - 1][i]), stored);
+    done += lanes;
   }
 }
 
@@ -554,34 +586,56 @@ INLINE void transform_output(
   const int rows = tile_extent(tall), columns = tile_extent(wide);
   const int down = tile_outputs(tall), step = tile_outputs(wide);
   const ptrdiff_t across = (width + step - 1) / step;
-  for (ptrdiff_t tile = first; tile < first + count;) {
-    const ptrdiff_t row = down * (tile / across), column = step * (tile % across);
-    const ptrdiff_t lanes = least(least(LANES, across - tile % across), first + count - tile);
-    const float *s = m + (tile - first);
+  // Where no vector of outputs reaches into the next row, a vector of tiles may.
+  const int whole = width % LANES == 0 && step * first % LANES == 0;
+  ptrdiff_t row = down * (first / across), column = step * (first % across);
+  for (ptrdiff_t tile = 0; tile < count;) {
+    const ptrdiff_t lanes = least(LANES, count - tile), there = step * lanes;
+    const float *s = m + tile;
     vec r[4 * 6];
     UNROLL for (int j = 0; j < columns; j++) {
       vec products[6];
       UNROLL for (int i = 0; i < rows; i++) products[i] = load(s + (i * columns + j) * plane);
       transform_output_axis(tall, products, 1, r + j, columns);
     }
-    const ptrdiff_t there = least(step * lanes, width - column);
+    vec line[4][4];
     UNROLL for (int i = 0; i < down; i++) {
-      if (row + i >= height) continue;
       vec o[4];
       transform_output_axis(wide, r + i * columns, 1, o, 1);
       UNROLL for (int j = 0; j < step; j++) o[j] += bias;
-      vec line[4];
       if (wide) {
         const vec even = ZIP_LOW(o[0], o[2]), odd = ZIP_LOW(o[1], o[3]);
         const vec even2 = ZIP_HIGH(o[0], o[2]), odd2 = ZIP_HIGH(o[1], o[3]);
-        line[0] = ZIP_LOW(even, odd), line[1] = ZIP_HIGH(even, odd);
-        line[2] = ZIP_LOW(even2, odd2), line[3] = ZIP_HIGH(even2, odd2);
+        line[i][0] = ZIP_LOW(even, odd), line[i][1] = ZIP_HIGH(even, odd);
+        line[i][2] = ZIP_LOW(even2, odd2), line[i][3] = ZIP_HIGH(even2, odd2);
       } else {
-        line[0] = ZIP_LOW(o[0], o[1]), line[1] = ZIP_HIGH(o[0], o[1]);
+        line[i][0] = ZIP_LOW(o[0], o[1]), line[i][1] = ZIP_HIGH(o[0], o[1]);
       }
-      float *target = y + (row + i) * width + column;
-      UNROLL for (int j = 0; j < step; j++)
-        if (j * LANES < there) store_part(target + j * LANES, line[j], there - j * LANES);
+    }
+    if (whole) {
+      UNROLL for (int j = 0; j < step; j++) {
+        if (j * LANES >= there) continue;
+        UNROLL for (int i = 0; i < down; i++)
+          if (row + i < height) store_part(y + (row + i) * width + column, line[i][j], there - j * LANES);
+        column += LANES;
+        if (column == width) column = 0, row += down;
+      }
+    } else {
+      float outputs[4][5 * LANES];
+      UNROLL for (int i = 0; i < down; i++) UNROLL for (int j = 0; j < step; j++)
+        store(outputs[i] + j * LANES, line[i][j]);
+      // What of these outputs lies in the same row of tiles.
+      for (ptrdiff_t from = 0; from < there;) {
+        const ptrdiff_t taken = least(there - from, step * across - column), seen = least(taken, width - column);
+        for (int i = 0; i < down; i++) {
+          if (row + i >= height) break;
+          float *target = y + (row + i) * width + column;
+          for (ptrdiff_t j = 0; j < seen; j += LANES)
+            store_part(target + j, load(outputs[i] + from + j), seen - j);
+        }
+        from += taken, column += taken;
+        if (column == step * across) column = 0, row += down;
+      }
     }
     tile += lanes;
   }

@@ -24,7 +24,9 @@ typedef struct {
   // rows of ceil(image width / width). Tile i goes to
   // out[plane * p + (place + i) / columns * panel + (place + i) % columns]. Where a slot has two elements, the other
   // one's image is `next`; NULL stands for zeros.
-  // border: room for (height * rows of tiles + 2) * (image width + 96) elements, for each element of a slot.
+  // border: room for height * (width + 2) * ((rows of tiles + 1) * ceil(image width / width) + 32) elements, for each
+  // element of a slot, and 32 more.
+  // Columns of a tile's panel behind the last tile may be written, too.
   void (*input)(
       const float *x, const float *next, ptrdiff_t image_height, ptrdiff_t image_width, ptrdiff_t first,
       ptrdiff_t count, ptrdiff_t place, float *border, float *out, ptrdiff_t plane, ptrdiff_t panel);

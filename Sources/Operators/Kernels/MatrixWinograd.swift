@@ -70,19 +70,19 @@ struct WinogradConvolution {
       for place in item * chunk..<min(slots, (item + 1) * chunk) {
         let out = target + place * columns
         let channel = place * elements
-        if used > 0 {
-          // What a panel has beside its tiles is multiplied too.
-          let last = out + tiles.count / columns * slots * columns
-          for plane in 0..<plan.tile.planes {
-            (last + plane * plan.inputPlane + used).update(repeating: 0, count: columns - used)
-          }
-        }
         for segment in segments {
           let image = x + (segment.image * channels + channel) * shape.inputs
           plan.tile.input(
             image, elements == 2 && channel + 1 < channels ? image + shape.inputs : nil, height, width,
             segment.first, segment.count, segment.place, scratch.pointer(slot), out, plan.inputPlane,
             slots * columns)
+        }
+        if used > 0 {
+          // What a panel has beside its tiles is multiplied too.
+          let last = out + tiles.count / columns * slots * columns
+          for plane in 0..<plan.tile.planes {
+            (last + plane * plan.inputPlane + used).update(repeating: 0, count: columns - used)
+          }
         }
       }
     }

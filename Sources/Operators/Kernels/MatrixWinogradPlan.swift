@@ -141,10 +141,10 @@ struct WinogradPlan {
   /// Elements of an item's products.
   var productCount: Int { tile.planes * outputPanels * kernels.rows * part + 16 }
 
-  /// Elements of a slot's rows with zeros around them.
+  /// Elements of a slot's rows, split by columns of a tile, with zeros around them.
   var borderCount: Int {
     let rows = min((block - 1) / across + 2, tilesPerImage / across)
-    return kernels.elements * (tile.height * rows + 2) * (shape.axes[2].input + 96)
+    return kernels.elements * (tile.width + 2) * tile.height * ((rows + 1) * across + 32) + 32
   }
 
   /// Elements of scratch memory that one thread needs.
