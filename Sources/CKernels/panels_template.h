@@ -87,8 +87,6 @@ INLINE ptrdiff_t slots(ptrdiff_t count) { return (count + ELEMENTS - 1) / ELEMEN
 #define ODD(a, b) SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 #define ZIP_LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define ZIP_HIGH(a, b) SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-// The lanes moved by one, and the first of the next vector.
-#define NEXT(a, b) SHUFFLE(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 // Within groups of four lanes.
 #define PAIR_LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define PAIR_HIGH(a, b) SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
@@ -103,7 +101,6 @@ INLINE ptrdiff_t slots(ptrdiff_t count) { return (count + ELEMENTS - 1) / ELEMEN
 #define ODD(a, b) SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
 #define ZIP_LOW(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define ZIP_HIGH(a, b) SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#define NEXT(a, b) SHUFFLE(a, b, 1, 2, 3, 4, 5, 6, 7, 8)
 #define PAIR_LOW(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define PAIR_HIGH(a, b) SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
 #define HALF_LOW(a, b) SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
@@ -557,7 +554,6 @@ INLINE void transform_input(
   const ptrdiff_t rows = (first + count - 1) / across - top + 1;
   const ptrdiff_t room = (rows + 1) * across + 2 * LANES, size = tile_extent(wide) * down * room;
   const float *images[2] = {x, next};
-  border += LANES;
   for (int e = 0; e < ELEMENTS; e++)
     if (images[e])
       split_rows(

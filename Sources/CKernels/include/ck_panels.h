@@ -25,7 +25,7 @@ typedef struct {
   // out[plane * p + (place + i) / columns * panel + (place + i) % columns]. Where a slot has two elements, the other
   // one's image is `next`; NULL stands for zeros.
   // border: room for height * (width + 2) * ((rows of tiles + 1) * ceil(image width / width) + 32) elements, for each
-  // element of a slot, and 32 more.
+  // element of a slot.
   // Columns of a tile's panel behind the last tile may be written, too.
   void (*input)(
       const float *x, const float *next, ptrdiff_t image_height, ptrdiff_t image_width, ptrdiff_t first,

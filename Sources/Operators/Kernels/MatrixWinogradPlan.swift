@@ -144,7 +144,7 @@ struct WinogradPlan {
   /// Elements of a slot's rows, split by columns of a tile, with zeros around them.
   var borderCount: Int {
     let rows = min((block - 1) / across + 2, tilesPerImage / across)
-    return kernels.elements * (tile.width + 2) * tile.height * ((rows + 1) * across + 32) + 32
+    return kernels.elements * (tile.width + 2) * tile.height * ((rows + 1) * across + 32)
   }
 
   /// Elements of scratch memory that one thread needs.

@@ -10,7 +10,9 @@ struct WinogradTests {
   /// Batch, input and output channels, height, width.
   static let shapes = [
     [1, 8, 8, 16, 16], [1, 20, 33, 8, 8], [2, 37, 30, 9, 7], [3, 16, 14, 5, 5], [1, 9, 100, 33, 65],
-    [1, 300, 15, 12, 20], [5, 64, 29, 8, 8], [1, 12, 8, 130, 70], [1, 700, 60, 16, 16],
+    [1, 300, 15, 12, 20], [5, 64, 29, 8, 8], [1, 12, 8, 130, 70], [1, 700, 60, 16, 16], [7, 30, 9, 4, 4],
+    // Blocks of tiles that begin in the middle of an image.
+    [2, 700, 8, 36, 40], [3, 700, 12, 18, 33],
   ]
 
   private static func shape(_ e: [Int]) -> ConvolutionShape {
