@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ck_exp.h"
+
 #define CK_INLINE static inline __attribute__((always_inline))
 
 // Iterations are independent even when input and output are the same memory.
@@ -56,11 +58,7 @@ CK_INLINE float ck_exp(float x) {
   q = q * r + 0.1666651953f;
   q = q * r + 0.4999999337f;
   const float value = 1.0f + (r + r * r * q);
-  // Two factors: 2^n alone can be out of range where the result is not.
-  const int32_t half = n >> 1;
-  const float first = ck_f32((uint32_t)(half + 127) << 23);
-  const float second = ck_f32((uint32_t)(n - half + 127) << 23);
-  return value * first * second;
+  return ck_times_power(value, n);
 }
 
 // 1 / (1 + e^-x), below 2.5 ulp on both tails.
@@ -145,21 +143,17 @@ CK_INLINE float ck_erf(float x) {
 // a² = h² + (a - h) (a + h), where h² is exact.
 CK_INLINE float ck_gelu(float x) {
 #pragma clang fp contract(fast)
-  const float magic = 12582912.0f;
+  const float shift = 0x1.8p23f;  // Adding it leaves the nearest integer in the low bits.
   float a = ck_abs(x);
   a = a > 16.0f ? 16.0f : a;
   const float high = ck_f32(ck_bits32(a) & 0xFFFFF000u);
   const float square = high * high * -0.5f;
   const float rest = (a - high) * (a + high) * -0.5f;
-  const float shifted = (square + rest) * 1.44269504f + magic;
-  const int32_t n = (int32_t)(ck_bits32(shifted) - ck_bits32(magic));
-  const float whole = shifted - magic;
-  const float r = ((square - whole * 0.693359375f) + rest) - whole * -2.12194440e-4f;
-  float q = 0.001381433447f;
-  q = q * r + 0.008368850876f;
-  q = q * r + 0.04166840081f;
-  q = q * r + 0.1666651953f;
-  q = q * r + 0.4999999337f;
+  // -a²/2 = n ln 2 + r, as in ck_exp_parts.
+  const float shifted = (square + rest) * 0x1.715476p0f + shift;
+  const int32_t n = (int32_t)(ck_bits32(shifted) - ck_bits32(shift));
+  const float whole = shifted - shift;
+  const float r = ((square - whole * 0x1.62ep-1f) + rest) - whole * 0x1.0bfbe8p-15f;
   const float t = 1.0f / (1.0f + 0.35f * a);
   float p = -0.029159479f;
   p = p * t + 0.144038819f;
@@ -171,11 +165,8 @@ CK_INLINE float ck_gelu(float x) {
   p = p * t + 0.139863735f;
   p = p * t + 0.139621294f;
   const float value = t * p;
-  const float scaled = value + value * (r + r * r * q);
-  const int32_t half = n >> 1;
-  const float first = ck_f32((uint32_t)(half + 127) << 23);
-  const float second = ck_f32((uint32_t)(n - half + 127) << 23);
-  const float y = x < 0.0f ? x * scaled * first * second : x * (1.0f - scaled * first * second);
+  const float scaled = value + value * ck_expm1_near(r);
+  const float y = x < 0.0f ? ck_times_power(x * scaled, n) : x * (1.0f - ck_times_power(scaled, n));
   // -inf · 0 would be NaN where the limit is 0.
   return x < -16.0f ? -0.0f : y;
 }
